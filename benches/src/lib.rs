@@ -1,0 +1,1 @@
+//! Ringfence measured beside its peers on the same work.

@@ -1,0 +1,1 @@
+//! Every decision about what may run and when, as pure state machines.

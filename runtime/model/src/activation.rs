@@ -1,0 +1,37 @@
+//! Activations: a version in force.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Json, LimitOverrides, RuleName, VersionId};
+
+/// A rule's version in force, with its configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activation {
+    /// Which rule.
+    pub rule: RuleName,
+    /// Which component.
+    pub version: VersionId,
+    /// Given to each run.
+    pub config: Json,
+    /// Whether effects take place.
+    pub mode: Mode,
+    /// The share of events that it is run on, 1 to 100; which ones is decided
+    /// by the event's id.
+    pub percent: u8,
+    /// Limits lowered by the rule.
+    #[serde(default)]
+    pub limits: LimitOverrides,
+    /// Since when, in microseconds since 1970.
+    pub activated_us: u64,
+}
+
+/// Whether a run's effects take place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// They do.
+    #[default]
+    Enforce,
+    /// They are recorded only.
+    Shadow,
+}

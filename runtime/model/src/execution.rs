@@ -1,0 +1,133 @@
+//! Executions: the record of one rule on one event.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Effect, EventId, ExecutionId, Json, Lineage, Mode, RuleName, Stop, TenantId, VersionId,
+};
+
+/// The journal's entry for one rule on one event. With the event, the
+/// activation's configuration and the component it is all that a repetition
+/// needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Execution {
+    /// Derived from event, rule and version.
+    pub id: ExecutionId,
+    /// Whose rule.
+    pub tenant: TenantId,
+    /// Which rule.
+    pub rule: RuleName,
+    /// Which component.
+    pub version: VersionId,
+    /// On which event.
+    pub event: EventId,
+    /// The event's place in its cascade.
+    pub lineage: Lineage,
+    /// Whether its effects take place.
+    pub mode: Mode,
+    /// How it ended.
+    pub status: Status,
+    /// Why it was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
+    /// What it used.
+    pub usage: Usage,
+    /// When it began, in microseconds since 1970.
+    pub started_us: u64,
+    /// The configuration that it was given.
+    pub config: Json,
+    /// What it asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
+    /// What it asked the host for: the remembered values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recalled: Vec<Recalled>,
+    /// Whether it asked for the clock.
+    #[serde(default)]
+    pub asked_now: bool,
+    /// Whether it asked for randomness.
+    #[serde(default)]
+    pub asked_random: bool,
+    /// What it logged.
+    #[serde(default)]
+    pub log: Log,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// The rule returned its effects.
+    Ok,
+    /// It was stopped; nothing that it asked for takes place.
+    Stopped,
+}
+
+impl Status {
+    /// As in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What an execution used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Fuel charged.
+    pub fuel: u64,
+    /// The most memory held at once, in bytes.
+    pub memory_bytes: u64,
+    /// Wall-clock time, in microseconds.
+    pub wall_us: u64,
+    /// Effects returned.
+    pub effects: u64,
+    /// Their size, in bytes.
+    pub output_bytes: u64,
+    /// Log written, in bytes, before it was cut.
+    pub log_bytes: u64,
+}
+
+/// A remembered value that a run asked for, as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recalled {
+    /// Under which key.
+    pub key: String,
+    /// None if nothing was remembered.
+    pub value: Option<Json>,
+}
+
+/// What a run logged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// In the order written.
+    pub lines: Vec<LogLine>,
+    /// Whether more was written than the limit keeps.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// One line of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// How important.
+    pub level: LogLevel,
+    /// The text.
+    pub message: String,
+}
+
+/// How important a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    /// For the author while developing.
+    Debug,
+    /// Worth knowing.
+    Info,
+    /// Something is off.
+    Warn,
+    /// Something failed.
+    Error,
+}

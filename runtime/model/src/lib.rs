@@ -1,0 +1,29 @@
+//! The vocabulary of Ringfence: tenants, rules, versions, events, effects,
+//! limits, cascades, executions and stops. Data and its validation, nothing
+//! else: no clock, no I/O, no decision.
+
+mod activation;
+mod effect;
+mod event;
+mod execution;
+mod id;
+mod json;
+mod ledger;
+mod limits;
+mod manifest;
+mod name;
+mod stop;
+mod tenant;
+
+pub use activation::{Activation, Mode};
+pub use effect::{Action, Effect, Entry, NewEvent};
+pub use event::{Event, EventError, Lineage};
+pub use execution::{Execution, Log, LogLevel, LogLine, Recalled, Status, Usage};
+pub use id::{CascadeId, Digest, EffectId, EventId, ExecutionId, IdError, VersionId};
+pub use json::{Json, JsonError};
+pub use ledger::{Dimension, Draw, Ledger};
+pub use limits::{LimitError, LimitInfo, LimitOverrides, Limits};
+pub use manifest::{Manifest, ManifestError, Trigger, pattern_matches};
+pub use name::{NameError, RuleName, TenantId};
+pub use stop::{Frame, Stop, StopCode};
+pub use tenant::{Plan, Scope, Tenant, Token};

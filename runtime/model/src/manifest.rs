@@ -1,0 +1,255 @@
+//! Manifests: what a rule declares about itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Event, EventError, Json};
+
+const TRIGGERS_MAX: usize = 32;
+const IGNORES_MAX: usize = 32;
+const NAMES_MAX: usize = 64;
+const NAME_BYTES_MAX: usize = 256;
+const SCHEMA_BYTES_MAX: u64 = 64 * 1024;
+const SUMMARY_BYTES_MAX: usize = 1024;
+
+/// What a rule declares: which events it wants, what it may set off. The
+/// declaration is enforced.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The events that it wants.
+    pub triggers: Vec<Trigger>,
+    /// The types that it may emit; patterns as in triggers.
+    pub emits: Vec<String>,
+    /// The actions that it may ask for; patterns as in triggers.
+    pub acts: Vec<String>,
+    /// A JSON Schema for its configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_schema: Option<Json>,
+    /// One sentence for people.
+    pub summary: String,
+}
+
+/// A wanted event type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// A type; a final `*` stands for any ending.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// JSON pointers (RFC 6901) to data that do not count when two events
+    /// are compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+}
+
+/// A manifest is out of bounds. Says where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// A list is too long.
+    #[error("`{place}` has {count} entries; at most {limit} are allowed")]
+    TooMany {
+        /// Which list.
+        place: &'static str,
+        /// Its length.
+        count: usize,
+        /// The bound.
+        limit: usize,
+    },
+    /// A text is too long.
+    #[error("`{place}` has {bytes} bytes; at most {limit} are allowed")]
+    TooLong {
+        /// Which text.
+        place: String,
+        /// Its length.
+        bytes: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// There is no trigger, so the rule would never run.
+    #[error("`triggers` is empty, so the rule would never run")]
+    NoTrigger,
+    /// A name or pattern is not one.
+    #[error("`{place}`: {error}")]
+    Name {
+        /// Where.
+        place: String,
+        /// What is wrong.
+        error: EventError,
+    },
+    /// A `*` that is not last.
+    #[error("`{place}`: `*` may stand only at the end of `{given}`")]
+    Star {
+        /// Where.
+        place: String,
+        /// The pattern.
+        given: String,
+    },
+    /// An `ignore` that is not a JSON pointer.
+    #[error("`{place}`: `{given}` is not a JSON pointer; one starts with `/`, as in `/updated_at`")]
+    Pointer {
+        /// Where.
+        place: String,
+        /// The text.
+        given: String,
+    },
+}
+
+/// Whether a name (an event type, an action) matches a pattern: equal, or
+/// with a final `*`, beginning alike.
+pub fn pattern_matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => pattern == name,
+    }
+}
+
+impl Manifest {
+    /// Checks the declaration.
+    pub fn check(&self) -> Result<(), ManifestError> {
+        if self.triggers.is_empty() {
+            return Err(ManifestError::NoTrigger);
+        }
+        at_most("triggers", self.triggers.len(), TRIGGERS_MAX)?;
+        for (index, trigger) in self.triggers.iter().enumerate() {
+            trigger.check(&format!("triggers[{index}]"))?;
+        }
+        for (place, names) in [("emits", &self.emits), ("acts", &self.acts)] {
+            at_most(place, names.len(), NAMES_MAX)?;
+            for (index, name) in names.iter().enumerate() {
+                check_pattern(&format!("{place}[{index}]"), name)?;
+            }
+        }
+        let schema = self.config_schema.as_ref().map_or(0, Json::size);
+        not_longer("config-schema", schema, SCHEMA_BYTES_MAX)?;
+        not_longer(
+            "summary",
+            self.summary.len() as u64,
+            SUMMARY_BYTES_MAX as u64,
+        )
+    }
+
+    /// The first trigger that wants this type.
+    pub fn trigger_for(&self, ty: &str) -> Option<&Trigger> {
+        self.triggers
+            .iter()
+            .find(|trigger| pattern_matches(&trigger.ty, ty))
+    }
+
+    /// Whether it declared that it may emit this type.
+    pub fn may_emit(&self, ty: &str) -> bool {
+        self.emits
+            .iter()
+            .any(|pattern| pattern_matches(pattern, ty))
+    }
+
+    /// Whether it declared that it may ask for this action.
+    pub fn may_act(&self, name: &str) -> bool {
+        self.acts
+            .iter()
+            .any(|pattern| pattern_matches(pattern, name))
+    }
+}
+
+impl Trigger {
+    fn check(&self, place: &str) -> Result<(), ManifestError> {
+        check_pattern(&format!("{place}.type"), &self.ty)?;
+        at_most("ignore", self.ignore.len(), IGNORES_MAX)?;
+        for (index, pointer) in self.ignore.iter().enumerate() {
+            let place = format!("{place}.ignore[{index}]");
+            not_longer(&place, pointer.len() as u64, NAME_BYTES_MAX as u64)?;
+            if !is_pointer(pointer) {
+                return Err(ManifestError::Pointer {
+                    place,
+                    given: pointer.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_pointer(text: &str) -> bool {
+    let escapes = text.split('~').skip(1);
+    text.starts_with('/') && escapes.into_iter().all(|rest| rest.starts_with(['0', '1']))
+}
+
+fn check_pattern(place: &str, pattern: &str) -> Result<(), ManifestError> {
+    let star = || ManifestError::Star {
+        place: place.to_owned(),
+        given: pattern.to_owned(),
+    };
+    match pattern.find('*') {
+        Some(at) if at + 1 != pattern.len() => Err(star()),
+        _ => Event::check_type(pattern).map_err(|error| ManifestError::Name {
+            place: place.to_owned(),
+            error,
+        }),
+    }
+}
+
+fn at_most(place: &'static str, count: usize, limit: usize) -> Result<(), ManifestError> {
+    if count <= limit {
+        return Ok(());
+    }
+    Err(ManifestError::TooMany {
+        place,
+        count,
+        limit,
+    })
+}
+
+fn not_longer(place: &str, bytes: u64, limit: u64) -> Result<(), ManifestError> {
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(ManifestError::TooLong {
+        place: place.to_owned(),
+        bytes,
+        limit,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanting(ty: &str, ignore: &str) -> Manifest {
+        Manifest {
+            triggers: vec![Trigger {
+                ty: ty.into(),
+                ignore: vec![ignore.into()],
+            }],
+            ..Manifest::default()
+        }
+    }
+
+    #[test]
+    fn declarations_are_checked() {
+        for (manifest, problem) in [
+            (wanting("conversation.*", "/updated_at"), None),
+            (wanting("*", "/a~1b/~0"), None),
+            (Manifest::default(), Some("never run")),
+            (wanting("", "/x"), Some("triggers[0].type")),
+            (wanting("a.*.b", "/x"), Some("only at the end")),
+            (wanting("a\nb", "/x"), Some("control character")),
+            (wanting("a", "updated_at"), Some("JSON pointer")),
+            (wanting("a", "/a~2"), Some("JSON pointer")),
+            (wanting(&"a".repeat(300), "/x"), Some("300 bytes")),
+        ] {
+            match (manifest.check(), problem) {
+                (Ok(()), None) => {}
+                (Err(error), Some(part)) if error.to_string().contains(part) => {}
+                (result, _) => panic!("{manifest:?}: {result:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn patterns() {
+        assert!(pattern_matches("conversation.*", "conversation.created"));
+        assert!(!pattern_matches("conversation.*", "conversation"));
+        assert!(!pattern_matches(
+            "conversation.created",
+            "conversation.createdx"
+        ));
+        assert!(pattern_matches("*", "anything"));
+    }
+}

@@ -1,0 +1,188 @@
+//! The journal: questions about what was done.
+
+use async_trait::async_trait;
+use ringfence_model::{
+    Action, CascadeId, EffectId, Event, EventId, Execution, ExecutionId, Ledger, RuleName, Status,
+    Stop, StopCode, TenantId, VersionId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Decision, Result, Seq};
+
+/// One page of a list, newest first unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins; none on the last.
+    pub next: Option<u64>,
+}
+
+/// Which executions. Empty fields do not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExecutionFilter {
+    /// Of this rule.
+    pub rule: Option<RuleName>,
+    /// That ended so.
+    pub status: Option<Status>,
+    /// That were stopped so.
+    pub stop: Option<StopCode>,
+    /// On this event.
+    pub event: Option<EventId>,
+    /// Begun at or after this time, in microseconds since 1970.
+    pub since_us: Option<u64>,
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventState {
+    /// Something is still to be done.
+    Waiting,
+    /// All that was to be done is done.
+    Done,
+    /// It is finished, and for at least one rule it is in the dead letters.
+    DeadLettered,
+}
+
+/// What happened to an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// The event.
+    pub event: Event,
+    /// Where it stands.
+    pub state: EventState,
+    /// When it was finished, in microseconds since 1970.
+    pub done_us: Option<u64>,
+    /// What was decided, per rule that wants it.
+    pub decisions: Vec<Decision>,
+}
+
+/// What a root event set off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CascadeRecord {
+    /// The root event's id.
+    pub root: CascadeId,
+    /// What it used.
+    pub ledger: Ledger,
+    /// Its events in the order of the log, the root first; at most as many as
+    /// were asked for.
+    pub events: Vec<EventRecord>,
+    /// Whether there are more.
+    pub truncated: bool,
+}
+
+/// A piece of work that was given up, with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The place in the list; greater is later.
+    pub seq: u64,
+    /// Which event.
+    pub event: EventId,
+    /// For which rule; none if for the event as a whole (a follow-up that the
+    /// cascade's budget did not allow).
+    pub rule: Option<RuleName>,
+    /// Which version.
+    pub version: Option<VersionId>,
+    /// The run, if there was one.
+    pub execution: Option<ExecutionId>,
+    /// In which cascade.
+    pub cascade: CascadeId,
+    /// Why.
+    pub stop: Stop,
+    /// Since when, in microseconds since 1970.
+    pub since_us: u64,
+}
+
+/// Which dead letters. Empty fields do not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeadLetterFilter {
+    /// With this reason.
+    pub reason: Option<StopCode>,
+    /// For this rule.
+    pub rule: Option<RuleName>,
+    /// Since this time, in microseconds since 1970.
+    pub since_us: Option<u64>,
+}
+
+/// An action that waits for the host application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// The place in the outbox; greater is later.
+    pub seq: u64,
+    /// Derived, so that a receiver can recognize a repetition.
+    pub id: EffectId,
+    /// The run that asked for it.
+    pub execution: ExecutionId,
+    /// By which rule.
+    pub rule: RuleName,
+    /// On which event.
+    pub event: EventId,
+    /// In which cascade.
+    pub cascade: CascadeId,
+    /// The event's depth.
+    pub depth: u32,
+    /// What to do.
+    pub action: Action,
+    /// When it was made durable, in microseconds since 1970.
+    pub since_us: u64,
+}
+
+/// How many of a tenant's events are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Waiting.
+    pub waiting: u64,
+    /// Done without a dead letter.
+    pub done: u64,
+    /// Finished with a dead letter.
+    pub dead_lettered: u64,
+}
+
+/// Questions. They see what is committed, and never wait for writers.
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// One execution.
+    async fn execution(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Execution>>;
+
+    /// Executions, newest first, beginning before `before`.
+    async fn executions(
+        &self,
+        tenant: &TenantId,
+        filter: &ExecutionFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<Execution>>;
+
+    /// What happened to an event.
+    async fn event(&self, tenant: &TenantId, id: EventId) -> Result<Option<EventRecord>>;
+
+    /// What a root event set off; none if there is no such root event.
+    async fn cascade(
+        &self,
+        tenant: &TenantId,
+        root: CascadeId,
+        limit: u32,
+    ) -> Result<Option<CascadeRecord>>;
+
+    /// Dead letters, newest first, beginning before `before`.
+    async fn dead_letters(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadLetterFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<DeadLetter>>;
+
+    /// Actions that wait, oldest first, beginning after `after`.
+    async fn outgoing(&self, tenant: &TenantId, after: u64, limit: u32) -> Result<Page<Outgoing>>;
+
+    /// Removes actions that the host application has taken, up to and with
+    /// `up_to`; answers how many.
+    async fn acknowledge(&self, tenant: &TenantId, up_to: u64) -> Result<u64>;
+
+    /// How many events are in which state.
+    async fn counts(&self, tenant: &TenantId) -> Result<Counts>;
+}

@@ -1,0 +1,29 @@
+//! What must survive: the catalog of tenants and rules, the durable log of
+//! events, and the journal of what was done with them.
+//!
+//! The trait [`Store`] has three parts, one per use. [`Sqlite`] is the
+//! default; [`conformance`] is what any implementation must pass.
+
+mod catalog;
+mod error;
+mod journal;
+mod log;
+
+pub use catalog::{Catalog, NewVersion, PutVersion, VersionRecord};
+pub use error::StoreError;
+pub use journal::{
+    CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord, EventState, ExecutionFilter,
+    Journal, Outgoing, Page,
+};
+pub use log::{
+    Accepted, Append, Backlog, CommitOutcome, Completion, Decision, Feed, FollowUp, Log, Outcome,
+    Pending, RunCommit, Seq, SkipReason,
+};
+
+/// Everything that must survive.
+pub trait Store: Catalog + Log + Journal {}
+
+impl<T: Catalog + Log + Journal> Store for T {}
+
+/// What a store answers.
+pub type Result<T> = std::result::Result<T, StoreError>;

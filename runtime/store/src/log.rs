@@ -1,0 +1,211 @@
+//! The durable log: events that wait, and the commits that finish them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ringfence_model::{
+    CascadeId, Draw, Effect, EffectId, Event, EventId, Execution, ExecutionId, Json, Ledger,
+    RuleName, Stop, TenantId, VersionId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+
+/// An event's place in the log; greater is later.
+pub type Seq = u64;
+
+/// What became of an event that was appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Append {
+    /// It is new, and durable.
+    Accepted,
+    /// The same id was accepted before; nothing changed.
+    Duplicate,
+}
+
+/// An event that is durable.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// Its place.
+    pub seq: Seq,
+    /// The event.
+    pub event: Arc<Event>,
+}
+
+/// Is told of every event that becomes durable and waits, in the order of the
+/// log, from one thread. It must be quick and must not call the store.
+pub type Feed = Box<dyn Fn(Vec<Accepted>) + Send + Sync>;
+
+/// An event read back from the log, with what is known of it.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// Its place.
+    pub seq: Seq,
+    /// The event.
+    pub event: Arc<Event>,
+    /// What its cascade has used.
+    pub ledger: Ledger,
+    /// Decisions already committed for it, from before a restart.
+    pub decided: Vec<Decision>,
+}
+
+/// How much of a tenant waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backlog {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Events.
+    pub events: u64,
+    /// Their sizes as by `Event::size`, in bytes.
+    pub bytes: u64,
+}
+
+/// What was decided about one rule for one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Which rule.
+    pub rule: RuleName,
+    /// Which version was in force.
+    pub version: VersionId,
+    /// What was decided.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// What became of one rule for one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum Outcome {
+    /// It was run.
+    Ran {
+        /// The record.
+        execution: ExecutionId,
+    },
+    /// It was run and stopped, or was not run because a budget was used up;
+    /// the event is in the dead letters for this rule.
+    DeadLettered {
+        /// The record, if it was run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        execution: Option<ExecutionId>,
+        /// Why.
+        stop: Stop,
+    },
+    /// It was not run, and that is no error.
+    Skipped {
+        /// Why.
+        reason: SkipReason,
+    },
+}
+
+/// Why a rule that wants an event was not run on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipReason {
+    /// The activation's `percent` leaves this event out.
+    Percent,
+}
+
+/// A follow-up event of a run.
+#[derive(Debug, Clone)]
+pub struct FollowUp {
+    /// The event.
+    pub event: Arc<Event>,
+    /// If the cascade's budget does not allow it: why. It is then kept as a
+    /// dead letter and not run.
+    pub stop: Option<Stop>,
+}
+
+/// What one step of an event's work makes durable, all or nothing.
+#[derive(Debug, Clone)]
+pub struct RunCommit {
+    /// The event's place.
+    pub seq: Seq,
+    /// The event.
+    pub event: Arc<Event>,
+    /// The run's record, if there was a run. A record with this id that is
+    /// there already makes the whole commit a `Repeated`.
+    pub execution: Option<Arc<Execution>>,
+    /// What was decided in this step.
+    pub decisions: Vec<Decision>,
+    /// Follow-up events, in the order of the effects.
+    pub follow_ups: Vec<FollowUp>,
+    /// What is asked of the host application and what is to be remembered
+    /// (`Effect::Act` and `Effect::Remember` only), in the order returned.
+    pub effects: Vec<(EffectId, Effect)>,
+    /// What to add to the cascade's ledger.
+    pub draw: Draw,
+    /// The bound on what the rule may remember, in bytes: keys and values.
+    pub state_bytes_max: u64,
+    /// Set when the event has nothing left to do.
+    pub completion: Option<Completion>,
+}
+
+/// That an event is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Completion {
+    /// When, in microseconds since 1970.
+    pub done_us: u64,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// All of it is durable.
+    Committed,
+    /// It had been committed before (or the event is gone with its tenant);
+    /// nothing changed.
+    Repeated,
+    /// A value that the run recalled has changed since; nothing was written.
+    /// The run is to be repeated.
+    Conflict {
+        /// Under which key.
+        key: String,
+    },
+    /// The rule would remember more than it may; nothing was written.
+    StateTooLarge {
+        /// What it would remember, in bytes.
+        bytes: u64,
+    },
+}
+
+/// The durable log.
+#[async_trait]
+pub trait Log: Send + Sync + 'static {
+    /// Sets who is told of events that become durable. Once, before the first
+    /// append.
+    fn attach(&self, feed: Feed);
+
+    /// Makes events durable; all of them or, on an error, none. They must
+    /// have passed `Event::check`. Events of tenants that are gone are
+    /// answered by `NoTenant`.
+    async fn append(&self, events: Vec<Event>) -> Result<Vec<Append>>;
+
+    /// What waits, per tenant.
+    async fn backlog(&self) -> Result<Vec<Backlog>>;
+
+    /// A tenant's waiting events in the order of the log, beginning after
+    /// `after`.
+    async fn pending(&self, tenant: &TenantId, after: Seq, limit: u32) -> Result<Vec<Pending>>;
+
+    /// Makes the results of runs durable, each all or nothing, in this order.
+    /// The answers are in the same order.
+    async fn commit(&self, commits: Vec<RunCommit>) -> Result<Vec<CommitOutcome>>;
+
+    /// A value that a rule remembers. Called on worker threads during a run:
+    /// blocks, briefly.
+    fn recall(&self, tenant: &TenantId, rule: &RuleName, key: &str) -> Result<Option<Json>>;
+
+    /// What a cascade has used, as committed.
+    async fn ledger(&self, tenant: &TenantId, cascade: CascadeId) -> Result<Ledger>;
+
+    /// Removes finished events, their executions, dead letters and cascades
+    /// that ended before this time, at most `limit` events in one go; answers
+    /// how many. Events are then no longer recognized as duplicates.
+    async fn prune(&self, before_us: u64, limit: u32) -> Result<u64>;
+
+    /// Finishes what was asked for and refuses what comes later.
+    async fn close(&self);
+
+    /// Of an event: whether it is known, for tests and recovery.
+    async fn is_known(&self, tenant: &TenantId, event: EventId) -> Result<bool>;
+}

@@ -1,0 +1,1 @@
+//! What a rule's author imports.

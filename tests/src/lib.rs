@@ -1,0 +1,1 @@
+//! Whole-system tests, driven through the public surfaces.
