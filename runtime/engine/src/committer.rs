@@ -58,10 +58,10 @@ impl Committer {
         for (step, outcome) in steps.into_iter().zip(outcomes) {
             match outcome {
                 CommitOutcome::Committed => released.push(self.committed(step, durable_us)),
-                CommitOutcome::Repeated => match self.repeated(step) {
-                    Ok(step) => released.push(step),
-                    Err(step) => again.push(step),
-                },
+                CommitOutcome::Repeated if step.completes && step.execution.is_some() => {
+                    again.push(self.complete(step));
+                }
+                CommitOutcome::Repeated => released.push(self.repeated(step)),
                 CommitOutcome::Conflict { .. } => released.push(self.conflict(step)),
                 CommitOutcome::StateTooLarge { bytes } => {
                     again.push(self.state_too_large(step, bytes));
@@ -92,19 +92,23 @@ impl Committer {
         step.released()
     }
 
-    /// It was committed before, or its event is gone. The event still has to
-    /// be finished: that part of the commit was not written either.
-    fn repeated(&self, mut step: Step) -> Result<Released, (Step, RunCommit)> {
+    /// It was committed before, or its event is gone.
+    fn repeated(&self, mut step: Step) -> Released {
         self.give_back(&step, step.draw);
-        if step.completes && step.execution.take().is_some() {
-            step.draw = Draw::default();
-            let mut commit = step::without_run(&step.job, Some(self.clock.now_us()));
-            commit.decisions.clear();
-            commit.draw = step.draw;
-            return Err((step, commit));
-        }
         step.job.committed();
-        Ok(step.released())
+        step.released()
+    }
+
+    /// It was committed before, and that its event is finished was not
+    /// written.
+    fn complete(&self, mut step: Step) -> (Step, RunCommit) {
+        self.give_back(&step, step.draw);
+        step.execution = None;
+        step.job.undurable.clear();
+        step.job.spent = 0;
+        let commit = step::without_run(&step.job, Some(self.clock.now_us()));
+        step.draw = commit.draw;
+        (step, commit)
     }
 
     /// Something that it recalled has changed: the run is repeated. Its fuel

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use ringfence_governor::ActiveRule;
-use ringfence_model::{Activation, Event, Limits, Manifest, TenantId};
+use ringfence_model::{Event, Limits, TenantId};
 use ringfence_sandbox::Sandbox;
 use ringfence_store::{Append, Store, StoreError};
 use tokio::runtime::Handle;
@@ -199,15 +199,10 @@ impl Engine {
     }
 
     /// A tenant's activations with what their versions declare, by rule.
-    pub fn activations(
-        &self,
-        tenant: &TenantId,
-    ) -> Result<Vec<(Arc<Activation>, Arc<Manifest>)>, EngineError> {
+    pub fn activations(&self, tenant: &TenantId) -> Result<Vec<Arc<ActiveRule>>, EngineError> {
         let state = self.inner.registry.get(tenant);
         let state = state.ok_or_else(|| EngineError::NoTenant(tenant.clone()))?;
-        let rules = state.rules.rules().iter();
-        let pair = |rule: &Arc<ActiveRule>| (rule.activation.clone(), rule.manifest.clone());
-        Ok(rules.map(pair).collect())
+        Ok(state.rules.rules().to_vec())
     }
 
     /// Accepts root events: all or none. They are durable when this answers.

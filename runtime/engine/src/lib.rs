@@ -30,4 +30,5 @@ pub use engine::{Engine, Stats};
 pub use error::EngineError;
 pub use evaluate::Evaluated;
 pub use observer::{EventDone, Observer};
+pub use ringfence_governor::ActiveRule;
 pub use rules::NewActivation;
