@@ -221,7 +221,10 @@ impl Engine {
             bytes += event.size();
         }
         let count = events.len() as u64;
-        self.inner.queue.reserve(tenant, count, bytes, &limits)?;
+        let now_us = self.clock().now_us();
+        self.inner
+            .queue
+            .reserve(tenant, count, bytes, &limits, now_us)?;
         // The reservation must end even if the caller goes away.
         let reservation = Reservation {
             queue: Arc::clone(&self.inner.queue),

@@ -58,6 +58,17 @@ pub enum EngineError {
         /// The tenant's limit.
         limit: u64,
     },
+    /// The tenant sends faster than it may.
+    #[error("events come faster than {rate} a second, or more than {burst} at once")]
+    TooFast {
+        /// Events per second that are allowed.
+        rate: u64,
+        /// Events at once that are allowed beyond that.
+        burst: u64,
+        /// When as many would be accepted, in microseconds; none if never,
+        /// because there are more than the burst.
+        retry_after_us: Option<u64>,
+    },
     /// The engine is shutting down.
     #[error("the server is shutting down")]
     Draining,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use ringfence_governor::{Cascades, Dispatch, Scheduler, Share, Ticket};
+use ringfence_governor::{Cascades, Dispatch, Rate, RateLimiter, Scheduler, Share, Ticket};
 use ringfence_model::{Ledger, Limits, TenantId};
 use ringfence_store::{Accepted, Pending, Seq};
 use tokio::sync::mpsc::UnboundedSender;
@@ -56,6 +56,7 @@ struct Window {
     /// In memory and on disk.
     waiting_events: u64,
     waiting_bytes: u64,
+    rate: RateLimiter,
     /// On their way to the disk.
     reserved_events: u64,
     reserved_bytes: u64,
@@ -133,6 +134,7 @@ impl Queue {
         events: u64,
         bytes: u64,
         limits: &Limits,
+        now_us: u64,
     ) -> Result<(), EngineError> {
         let state = &mut *self.state.lock();
         let no_tenant = || EngineError::NoTenant(tenant.clone());
@@ -152,6 +154,16 @@ impl Queue {
         if waiting + bytes > limits.waiting_bytes {
             return refuse("bytes of events", waiting, limits.waiting_bytes);
         }
+        let rate = Rate {
+            per_second: limits.events_per_second,
+            burst: limits.events_burst,
+        };
+        let admitted = window.rate.admit(events, rate, now_us);
+        admitted.map_err(|too_fast| EngineError::TooFast {
+            rate: rate.per_second,
+            burst: rate.burst,
+            retry_after_us: too_fast.retry_after_us,
+        })?;
         window.reserved_events += events;
         window.reserved_bytes += bytes;
         Ok(())
