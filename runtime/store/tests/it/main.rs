@@ -3,6 +3,7 @@
 mod concurrency;
 mod crash;
 mod model;
+mod records;
 
 use std::sync::Arc;
 
