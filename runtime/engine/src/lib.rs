@@ -1,9 +1,34 @@
 //! The loop that carries an event along the line: lease, admit, run, commit.
 //! Composes governor, sandbox and store.
+//!
+//! An event that the store made durable is fed to the [`queue`]; a [`worker`]
+//! takes what the governor says is next, runs one rule on it and describes
+//! what is to become durable; the [`committer`] makes many such steps durable
+//! at once and lets the events' subjects go on. A crash between any two steps
+//! repeats work whose ids are derived, and so changes nothing.
 
-mod api;
+mod clock;
+mod committer;
+mod config;
+mod engine;
+mod error;
+mod evaluate;
+mod executor;
+mod job;
+mod observer;
+mod pager;
+mod queue;
+mod registry;
+mod retention;
+mod rules;
+mod step;
+mod worker;
 
-pub use api::{
-    Clock, Engine, EngineConfig, EngineError, Evaluated, EventDone, NewActivation, Observer, Stats,
-    SystemClock,
-};
+pub use clock::{Clock, SystemClock};
+pub use config::EngineConfig;
+pub use engine::{Engine, Stats};
+pub use error::EngineError;
+pub use evaluate::Evaluated;
+pub use observer::{EventDone, Observer};
+pub use ringfence_governor::ActiveRule;
+pub use rules::NewActivation;

@@ -127,8 +127,6 @@ limits! {
     state_rule_bytes = MIB, 0, 64 * MIB;
     /// One uploaded component, in bytes.
     component_bytes = 4 * MIB, KIB, 32 * MIB;
-    /// Compiling one component, in milliseconds.
-    compile_ms = 20_000, 100, 120_000;
     /// Rules of a tenant.
     rules = 200, 0, 10_000;
     /// Versions kept of one rule.

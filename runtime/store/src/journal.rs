@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Decision, Result, Seq};
 
-/// One page of a list, newest first unless said otherwise.
+/// One page of a list, newest first unless said otherwise. A page may hold
+/// fewer items than asked for, even none, and not be the last: the work for
+/// one page is bounded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
     /// The items.
@@ -58,6 +60,10 @@ pub struct EventRecord {
     pub done_us: Option<u64>,
     /// What was decided, per rule that wants it.
     pub decisions: Vec<Decision>,
+    /// Why the event as a whole was given up: a follow-up that the cascade's
+    /// budget did not allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
 }
 
 /// What a root event set off.

@@ -5,9 +5,11 @@
 //! default; [`conformance`] is what any implementation must pass.
 
 mod catalog;
+pub mod conformance;
 mod error;
 mod journal;
 mod log;
+mod sqlite;
 
 pub use catalog::{Catalog, NewVersion, PutVersion, VersionRecord};
 pub use error::StoreError;
@@ -19,6 +21,8 @@ pub use log::{
     Accepted, Append, Backlog, CommitOutcome, Completion, Decision, Feed, FollowUp, Log, Outcome,
     Pending, RunCommit, Seq, SkipReason,
 };
+
+pub use sqlite::Sqlite;
 
 /// Everything that must survive.
 pub trait Store: Catalog + Log + Journal {}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ringfence_model::{
-    CascadeId, Draw, Effect, EffectId, Event, EventId, Execution, ExecutionId, Json, Ledger,
+    CascadeId, Draw, Effect, EffectId, Event, Execution, ExecutionId, Json, Ledger,
     RuleName, Stop, TenantId, VersionId,
 };
 use serde::{Deserialize, Serialize};
@@ -115,7 +115,9 @@ pub struct FollowUp {
     pub stop: Option<Stop>,
 }
 
-/// What one step of an event's work makes durable, all or nothing.
+/// What one step of an event's work makes durable, all or nothing. What it
+/// leaves in the outbox and the dead letters has the completion's time or,
+/// without one, the time when the run began (without a run, the event's).
 #[derive(Debug, Clone)]
 pub struct RunCommit {
     /// The event's place.
@@ -123,18 +125,23 @@ pub struct RunCommit {
     /// The event.
     pub event: Arc<Event>,
     /// The run's record, if there was a run. A record with this id that is
-    /// there already makes the whole commit a `Repeated`.
+    /// there already makes the whole commit a `Repeated`. What it recalled is
+    /// compared with what is remembered now, except for a run stopped by
+    /// `state-conflict`.
     pub execution: Option<Arc<Execution>>,
-    /// What was decided in this step.
+    /// What was decided in this step. A rule version for which the event has
+    /// a decision already makes the whole commit a `Repeated`.
     pub decisions: Vec<Decision>,
     /// Follow-up events, in the order of the effects.
     pub follow_ups: Vec<FollowUp>,
     /// What is asked of the host application and what is to be remembered
-    /// (`Effect::Act` and `Effect::Remember` only), in the order returned.
+    /// (`Effect::Act` and `Effect::Remember` only), in the order returned;
+    /// empty without an execution.
     pub effects: Vec<(EffectId, Effect)>,
     /// What to add to the cascade's ledger.
     pub draw: Draw,
-    /// The bound on what the rule may remember, in bytes: keys and values.
+    /// The bound on what the rule may remember, in bytes: keys and values. A
+    /// commit that does not grow it is allowed beyond the bound.
     pub state_bytes_max: u64,
     /// Set when the event has nothing left to do.
     pub completion: Option<Completion>,
@@ -205,7 +212,4 @@ pub trait Log: Send + Sync + 'static {
 
     /// Finishes what was asked for and refuses what comes later.
     async fn close(&self);
-
-    /// Of an event: whether it is known, for tests and recovery.
-    async fn is_known(&self, tenant: &TenantId, event: EventId) -> Result<bool>;
 }

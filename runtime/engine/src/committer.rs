@@ -1,0 +1,179 @@
+//! The committer: makes many steps durable at once, and lets the events go
+//! on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringfence_model::Draw;
+use ringfence_store::{CommitOutcome, RunCommit, Store};
+use tokio::sync::mpsc::Receiver;
+
+use crate::clock::Clock;
+use crate::observer::{EventDone, Observer};
+use crate::queue::{Queue, Released};
+use crate::step::{self, Step};
+
+/// Steps in one commit.
+const BATCH_MAX: usize = 512;
+
+/// How long to wait after the store failed.
+const RETRY: Duration = Duration::from_millis(500);
+
+pub(crate) struct Committer {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+type Steps = Vec<(Step, RunCommit)>;
+
+impl Committer {
+    /// Commits until the last sender is gone.
+    pub(crate) async fn run(self, mut steps: Receiver<(Step, RunCommit)>) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while steps.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            let mut steps = std::mem::take(&mut batch);
+            while !steps.is_empty() {
+                steps = self.commit(steps).await;
+            }
+        }
+    }
+
+    /// Commits steps; answers those that must be committed in another form.
+    async fn commit(&self, steps: Steps) -> Steps {
+        let (steps, commits): (Vec<Step>, Vec<RunCommit>) = steps.into_iter().unzip();
+        let outcomes = match self.store.commit(commits).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                tracing::error!(%error, steps = steps.len(), "results cannot be made durable; their runs will be repeated");
+                tokio::time::sleep(RETRY).await;
+                self.repeat(steps);
+                return Vec::new();
+            }
+        };
+        let durable_us = self.clock.now_us();
+        let mut released = Vec::with_capacity(steps.len());
+        let mut again = Vec::new();
+        for (step, outcome) in steps.into_iter().zip(outcomes) {
+            match outcome {
+                CommitOutcome::Committed => released.push(self.committed(step, durable_us)),
+                CommitOutcome::Repeated if step.completes && step.execution.is_some() => {
+                    again.push(self.complete(step));
+                }
+                CommitOutcome::Repeated => released.push(self.repeated(step)),
+                CommitOutcome::Conflict { .. } => released.push(self.conflict(step)),
+                CommitOutcome::StateTooLarge { bytes } => {
+                    again.push(self.state_too_large(step, bytes));
+                }
+            }
+        }
+        self.queue.release(released);
+        again
+    }
+
+    fn committed(&self, mut step: Step, durable_us: u64) -> Released {
+        let event = &step.job.event;
+        if let Some(execution) = &step.execution {
+            let stop = execution.stop.as_ref().map(|stop| stop.code);
+            self.observer
+                .executed(&event.tenant, &execution.rule, &execution.usage, stop);
+        }
+        if step.completes {
+            self.observer.done(&EventDone {
+                tenant: &event.tenant,
+                event: event.id,
+                depth: event.lineage.depth,
+                accepted_us: event.accepted_us,
+                durable_us,
+            });
+        }
+        step.job.committed();
+        step.released()
+    }
+
+    /// It was committed before, or its event is gone.
+    fn repeated(&self, mut step: Step) -> Released {
+        self.give_back(&step, step.draw);
+        step.job.committed();
+        step.released()
+    }
+
+    /// It was committed before, and that its event is finished was not
+    /// written.
+    fn complete(&self, mut step: Step) -> (Step, RunCommit) {
+        self.give_back(&step, step.draw);
+        step.execution = None;
+        step.job.undurable.clear();
+        step.job.spent = 0;
+        let commit = step::without_run(&step.job, Some(self.clock.now_us()));
+        step.draw = commit.draw;
+        (step, commit)
+    }
+
+    /// Something that it recalled has changed: the run is repeated. Its fuel
+    /// was used all the same.
+    fn conflict(&self, mut step: Step) -> Released {
+        let draw = Draw {
+            fuel: 0,
+            ..step.draw
+        };
+        self.give_back(&step, draw);
+        step.job.conflicts += 1;
+        if let Some(execution) = &step.execution {
+            step.job.spent = step.job.spent.saturating_add(execution.usage.fuel);
+        }
+        step.completes = false;
+        step.released()
+    }
+
+    /// The run becomes a stopped one, whose effects do not take place.
+    fn state_too_large(&self, mut step: Step, bytes: u64) -> (Step, RunCommit) {
+        let follow_ups = Draw {
+            executions: 0,
+            fuel: 0,
+            ..step.draw
+        };
+        self.give_back(&step, follow_ups);
+        let done_us = step.completes.then(|| self.clock.now_us());
+        let commit = match step.execution.take() {
+            Some(execution) => {
+                let limit = step.state_bytes_max;
+                let stopped = Arc::new(step::state_too_large(&execution, limit, bytes));
+                let commit = step::of_run(&step.job, &stopped, done_us);
+                step.execution = Some(stopped);
+                commit
+            }
+            None => step::without_run(&step.job, done_us),
+        };
+        step.draw = commit.draw;
+        (step, commit)
+    }
+
+    fn repeat(&self, steps: Vec<Step>) {
+        let released = steps.into_iter().map(|mut step| {
+            self.give_back(&step, step.draw);
+            step.completes = false;
+            step.released()
+        });
+        let released: Vec<Released> = released.collect();
+        self.queue.release(released);
+    }
+
+    fn give_back(&self, step: &Step, draw: Draw) {
+        let event = &step.job.event;
+        let (tenant, cascade) = (&event.tenant, event.lineage.cascade);
+        self.queue
+            .with(|state| state.cascades.give_back(tenant, cascade, &draw));
+    }
+}
+
+impl Step {
+    fn released(self) -> Released {
+        Released {
+            ticket: self.ticket,
+            job: self.job,
+            done: self.completes,
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The engine: its parts, how they start and how they stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use ringfence_governor::ActiveRule;
+use ringfence_model::{Event, Limits, TenantId};
+use ringfence_sandbox::Sandbox;
+use ringfence_store::{Append, Store, StoreError};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::clock::Clock;
+use crate::committer::Committer;
+use crate::config::EngineConfig;
+use crate::error::EngineError;
+use crate::evaluate::{self, Evaluated};
+use crate::executor::Executor;
+use crate::observer::Observer;
+use crate::pager;
+use crate::queue::{self, Bounds, Queue};
+use crate::registry::Registry;
+use crate::worker::Worker;
+
+/// Results on their way to the disk; beyond it workers wait.
+const STEPS_MAX: usize = 4_096;
+
+/// What is going on now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Tenants known.
+    pub tenants: u64,
+    /// Events that wait, in memory and on disk.
+    pub waiting: u64,
+    /// Executions running.
+    pub running: u64,
+    /// Results on their way to the disk.
+    pub committing: u64,
+}
+
+/// The engine. Cheap to clone; all clones are the same engine. It works until
+/// [`Engine::drain`].
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: EngineConfig,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Held by whoever changes tenants or rules, from the store to the loop.
+    pub(crate) changes: tokio::sync::Mutex<()>,
+    /// One permit: compiling takes a whole core.
+    pub(crate) compiles: Semaphore,
+    /// One permit per worker.
+    evaluations: Semaphore,
+    draining: AtomicBool,
+    running: Mutex<Option<Running>>,
+}
+
+/// What has to end before the engine has.
+struct Running {
+    workers: Vec<JoinHandle<()>>,
+    committer: tokio::task::JoinHandle<()>,
+    steps: mpsc::WeakSender<(crate::step::Step, ringfence_store::RunCommit)>,
+    background: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Recovers what waits, and starts the workers. Must be called within a
+    /// tokio runtime.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        sandbox: Sandbox,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        config: EngineConfig,
+    ) -> Result<Self, EngineError> {
+        let (pages, page_requests) = mpsc::unbounded_channel();
+        let bounds = Bounds {
+            events: config.window_events,
+            bytes: config.window_bytes,
+        };
+        let queue = Arc::new(Queue::new(bounds, pages));
+        let workers = config.workers.max(1);
+        let engine = Self {
+            inner: Arc::new(Inner {
+                registry: Arc::default(),
+                queue: Arc::clone(&queue),
+                executor: Arc::new(Executor {
+                    sandbox,
+                    store: Arc::clone(&store),
+                    runtime: Handle::current(),
+                }),
+                clock,
+                changes: tokio::sync::Mutex::default(),
+                compiles: Semaphore::new(1),
+                evaluations: Semaphore::new(workers),
+                draining: AtomicBool::new(false),
+                running: Mutex::default(),
+                config,
+            }),
+        };
+        engine.recover().await?;
+        store.attach(queue::feed(&queue));
+        let background = vec![
+            tokio::spawn(pager::run(Arc::clone(&store), queue, page_requests)),
+            tokio::spawn(crate::retention::run(
+                store,
+                Arc::clone(&engine.inner.clock),
+                engine.inner.config.retention_s,
+            )),
+        ];
+        let running = engine.start_workers(workers, observer, background)?;
+        *engine.inner.running.lock() = Some(running);
+        Ok(engine)
+    }
+
+    async fn recover(&self) -> Result<(), EngineError> {
+        const PAGE: u32 = 500;
+        let mut after = None;
+        loop {
+            let tenants = self.store().tenants(after.as_ref(), PAGE).await?;
+            for tenant in &tenants {
+                let limits = self.limits_of(tenant)?;
+                self.admit_tenant(tenant, limits);
+                let rules = self.load_rules(&tenant.id).await?;
+                self.inner.registry.set_rules(&tenant.id, rules);
+            }
+            match tenants.into_iter().last() {
+                Some(last) => after = Some(last.id),
+                None => break,
+            }
+        }
+        for backlog in self.store().backlog().await? {
+            let (events, bytes) = (backlog.events, backlog.bytes);
+            self.inner.queue.recover(&backlog.tenant, events, bytes);
+        }
+        Ok(())
+    }
+
+    fn start_workers(
+        &self,
+        workers: usize,
+        observer: Arc<dyn Observer>,
+        background: Vec<tokio::task::JoinHandle<()>>,
+    ) -> Result<Running, EngineError> {
+        let inner = &self.inner;
+        let (steps, results) = mpsc::channel(STEPS_MAX);
+        let committer = Committer {
+            store: Arc::clone(self.store()),
+            queue: Arc::clone(&inner.queue),
+            clock: Arc::clone(&inner.clock),
+            observer,
+        };
+        let committer = tokio::spawn(committer.run(results));
+        let workers = (0..workers).map(|index| {
+            let worker = Worker {
+                registry: Arc::clone(&inner.registry),
+                queue: Arc::clone(&inner.queue),
+                executor: Arc::clone(&inner.executor),
+                clock: Arc::clone(&inner.clock),
+                steps: steps.clone(),
+            };
+            std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || worker.run())
+                .map_err(|error| EngineError::Thread(error.to_string()))
+        });
+        let workers = workers.collect::<Result<_, _>>()?;
+        Ok(Running {
+            workers,
+            committer,
+            steps: steps.downgrade(),
+            background,
+        })
+    }
+
+    /// The store, for questions.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.executor.store
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// The limits in force for a tenant.
+    pub fn limits(&self, tenant: &TenantId) -> Result<Limits, EngineError> {
+        let state = self.inner.registry.get(tenant);
+        let state = state.ok_or_else(|| EngineError::NoTenant(tenant.clone()))?;
+        Ok((*state.limits).clone())
+    }
+
+    /// A tenant's activations with what their versions declare, by rule.
+    pub fn activations(&self, tenant: &TenantId) -> Result<Vec<Arc<ActiveRule>>, EngineError> {
+        let state = self.inner.registry.get(tenant);
+        let state = state.ok_or_else(|| EngineError::NoTenant(tenant.clone()))?;
+        Ok(state.rules.rules().to_vec())
+    }
+
+    /// Accepts root events: all or none. They are durable when this answers.
+    pub async fn accept(
+        &self,
+        tenant: &TenantId,
+        events: Vec<Event>,
+    ) -> Result<Vec<Append>, EngineError> {
+        if self.inner.draining.load(Ordering::Relaxed) {
+            return Err(EngineError::Draining);
+        }
+        let limits = self.limits(tenant)?;
+        let mut bytes = 0;
+        for (index, event) in events.iter().enumerate() {
+            check(index, event, &limits)?;
+            bytes += event.size();
+        }
+        let count = events.len() as u64;
+        let now_us = self.clock().now_us();
+        self.inner
+            .queue
+            .reserve(tenant, count, bytes, &limits, now_us)?;
+        // The reservation must end even if the caller goes away.
+        let reservation = Reservation {
+            queue: Arc::clone(&self.inner.queue),
+            tenant: tenant.clone(),
+            count,
+            bytes,
+        };
+        let appended = self.store().append(events).await;
+        drop(reservation);
+        appended.map_err(|error| self.of_tenant(tenant, error))
+    }
+
+    /// Runs the matching rules on an event now and answers what they would
+    /// do. Nothing is kept.
+    pub async fn evaluate(
+        &self,
+        tenant: &TenantId,
+        event: Event,
+    ) -> Result<Vec<Evaluated>, EngineError> {
+        let state = self.inner.registry.get(tenant);
+        let state = state.ok_or_else(|| EngineError::NoTenant(tenant.clone()))?;
+        check(0, &event, &state.limits)?;
+        let _permit = self.inner.evaluations.acquire().await;
+        let executor = Arc::clone(&self.inner.executor);
+        let evaluate = move || evaluate::evaluate(&executor, &state, &event);
+        match tokio::task::spawn_blocking(evaluate).await {
+            Ok(evaluated) => evaluated.map_err(|cause| {
+                EngineError::Store(StoreError::Storage {
+                    doing: "evaluating an event",
+                    cause,
+                })
+            }),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// What is going on now.
+    pub fn stats(&self) -> Stats {
+        let (running, waiting) = self.inner.queue.counts();
+        let state = self.inner.running.lock();
+        let steps = state.as_ref().and_then(|running| running.steps.upgrade());
+        let committing = steps.map_or(0, |steps| steps.max_capacity() - steps.capacity());
+        Stats {
+            tenants: self.inner.registry.len() as u64,
+            waiting,
+            running,
+            committing: committing as u64,
+        }
+    }
+
+    /// Accepts nothing more, finishes what runs, makes it durable, and stops
+    /// the workers. What waits stays in the store.
+    pub async fn drain(&self) {
+        self.inner.draining.store(true, Ordering::Relaxed);
+        self.inner.queue.close();
+        let Some(running) = self.inner.running.lock().take() else {
+            return;
+        };
+        let join = move || {
+            running
+                .workers
+                .into_iter()
+                .map(JoinHandle::join)
+                .all(|r| r.is_ok())
+        };
+        if !matches!(tokio::task::spawn_blocking(join).await, Ok(true)) {
+            tracing::error!("a worker thread panicked; what it held will be run at the next start");
+        }
+        if let Err(error) = running.committer.await {
+            tracing::error!(%error, "the committer panicked; what it held will be run at the next start");
+        }
+        running
+            .background
+            .iter()
+            .for_each(tokio::task::JoinHandle::abort);
+    }
+
+    /// A store's answer about a tenant that was there a moment ago.
+    pub(crate) fn of_tenant(&self, tenant: &TenantId, error: StoreError) -> EngineError {
+        match error {
+            StoreError::NoTenant => EngineError::NoTenant(tenant.clone()),
+            error => EngineError::Store(error),
+        }
+    }
+}
+
+fn check(index: usize, event: &Event, limits: &Limits) -> Result<(), EngineError> {
+    event
+        .check()
+        .map_err(|error| EngineError::Event { index, error })?;
+    let bytes = event.data.size();
+    if bytes > limits.event_bytes {
+        return Err(EngineError::EventTooLarge {
+            index,
+            bytes,
+            limit: limits.event_bytes,
+        });
+    }
+    Ok(())
+}
+
+/// Room that was made for events on their way to the disk.
+struct Reservation {
+    queue: Arc<Queue>,
+    tenant: TenantId,
+    count: u64,
+    bytes: u64,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.queue.unreserve(&self.tenant, self.count, self.bytes);
+    }
+}

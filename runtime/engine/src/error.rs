@@ -1,0 +1,81 @@
+//! What the engine refuses or cannot do.
+
+use ringfence_model::{EventError, LimitError, RuleName, TenantId, VersionId};
+use ringfence_sandbox::UploadError;
+use ringfence_store::StoreError;
+
+/// What the engine refuses or cannot do.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is no such tenant.
+    #[error("there is no tenant `{0}`")]
+    NoTenant(TenantId),
+    /// There is no such plan.
+    #[error("there is no plan `{0}`")]
+    NoPlan(String),
+    /// A limit is out of bounds.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The rule has no such version.
+    #[error("rule `{rule}` has no version {version}")]
+    NoVersion {
+        /// Which rule.
+        rule: RuleName,
+        /// Which version.
+        version: VersionId,
+    },
+    /// `percent` is not 1 to 100.
+    #[error("`percent` may be 1 to 100; {0} was given")]
+    Percent(u8),
+    /// An upload is refused.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    /// An event of the batch is refused, and so all are.
+    #[error("event {index}: {error}")]
+    Event {
+        /// Its place in the batch.
+        index: usize,
+        /// What is wrong.
+        error: EventError,
+    },
+    /// An event of the batch is too large.
+    #[error("event {index} has {bytes} bytes of data; at most {limit} are allowed")]
+    EventTooLarge {
+        /// Its place in the batch.
+        index: usize,
+        /// Its data's size.
+        bytes: u64,
+        /// The tenant's limit.
+        limit: u64,
+    },
+    /// Too much of the tenant waits already.
+    #[error("{waiting} of {limit} {what} wait already")]
+    TooMuchWaiting {
+        /// Events, or bytes of events.
+        what: &'static str,
+        /// How much waits.
+        waiting: u64,
+        /// The tenant's limit.
+        limit: u64,
+    },
+    /// The tenant sends faster than it may.
+    #[error("events come faster than {rate} a second, or more than {burst} at once")]
+    TooFast {
+        /// Events per second that are allowed.
+        rate: u64,
+        /// Events at once that are allowed beyond that.
+        burst: u64,
+        /// When as many would be accepted, in microseconds; none if never,
+        /// because there are more than the burst.
+        retry_after_us: Option<u64>,
+    },
+    /// The engine is shutting down.
+    #[error("the server is shutting down")]
+    Draining,
+    /// A worker thread cannot be started.
+    #[error("a worker thread cannot be started: {0}")]
+    Thread(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,91 @@
+//! The one way from the loop into the sandbox.
+
+use std::sync::Arc;
+
+use ringfence_governor::ActiveRule;
+use ringfence_model::{Event, Json, Limits, RuleName, Stop, StopCode, TenantId};
+use ringfence_sandbox::{PrepareError, Recall, RecallError, Run, RunReport, Sandbox};
+use ringfence_store::Store;
+use tokio::runtime::Handle;
+
+/// Makes versions ready and runs them, on the calling thread, which must not
+/// be one of tokio's.
+pub(crate) struct Executor {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) runtime: Handle,
+}
+
+/// Why a run did not take place.
+#[derive(Debug)]
+pub(crate) enum NotRun {
+    /// The store did not answer; the run is to be tried again.
+    Later(String),
+    /// It will never take place.
+    Stopped(Box<Stop>),
+}
+
+impl Executor {
+    /// Runs a rule on an event with at most this much fuel.
+    pub(crate) fn execute(
+        &self,
+        rule: &ActiveRule,
+        event: &Event,
+        limits: &Limits,
+        fuel: u64,
+    ) -> Result<RunReport, NotRun> {
+        let version = rule.activation.version;
+        let component = || {
+            let read = self.runtime.block_on(self.store.component(version));
+            read.map(|bytes| bytes.map(|bytes| bytes.to_vec()))
+                .map_err(|error| error.to_string())
+        };
+        let prepared = self
+            .sandbox
+            .prepare(version, &rule.manifest, &component)
+            .map_err(not_prepared)?;
+        let run = Run {
+            event,
+            tenant: &event.tenant,
+            rule: &rule.activation.rule,
+            config: &rule.activation.config,
+            limits,
+            fuel,
+            recall: &Remembered {
+                store: &*self.store,
+                tenant: &event.tenant,
+                rule: &rule.activation.rule,
+            },
+        };
+        let report = self.sandbox.run(&prepared, &run);
+        report.map_err(|error| NotRun::Later(error.to_string()))
+    }
+}
+
+fn not_prepared(error: PrepareError) -> NotRun {
+    match error {
+        PrepareError::Unreadable(cause) => NotRun::Later(cause),
+        PrepareError::Missing(_) | PrepareError::Refused { .. } => NotRun::Stopped(Box::new(
+            Stop::new(
+                StopCode::VersionUnavailable,
+                format!("The rule was not run: {error}."),
+            )
+            .hint("Build the rule with a present SDK, upload it and activate the new version."),
+        )),
+    }
+}
+
+/// What a rule remembers, as committed.
+struct Remembered<'a> {
+    store: &'a dyn Store,
+    tenant: &'a TenantId,
+    rule: &'a RuleName,
+}
+
+impl Recall for Remembered<'_> {
+    fn recall(&self, key: &str) -> Result<Option<Json>, RecallError> {
+        self.store
+            .recall(self.tenant, self.rule, key)
+            .map_err(|error| RecallError(error.to_string()))
+    }
+}

@@ -1,0 +1,83 @@
+//! The work on one event that is in memory.
+
+use std::sync::Arc;
+
+use ringfence_governor::ActiveRule;
+use ringfence_model::{Event, RuleName};
+use ringfence_store::{Decision, Seq};
+
+/// The work on one event: the rules that want it, one after the other.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The event's place in the log.
+    pub(crate) seq: Seq,
+    /// The event.
+    pub(crate) event: Arc<Event>,
+    /// Which lifetime of the tenant's window it belongs to.
+    pub(crate) window: u64,
+    /// Rules decided before a restart.
+    pub(crate) decided: Vec<RuleName>,
+    /// The rules that want it, as of when the work began.
+    pub(crate) routes: Option<Vec<Arc<ActiveRule>>>,
+    /// The next of them.
+    pub(crate) next: usize,
+    /// Decisions that the next commit makes durable.
+    pub(crate) undurable: Vec<Decision>,
+    /// Runs of the next rule whose results could not be committed, because a
+    /// value that they recalled had changed.
+    pub(crate) conflicts: u32,
+    /// Fuel of such runs, to be drawn by the next commit.
+    pub(crate) spent: u64,
+}
+
+impl Job {
+    /// Work that has not begun.
+    pub(crate) fn new(seq: Seq, event: Arc<Event>, window: u64) -> Self {
+        Self {
+            seq,
+            event,
+            window,
+            decided: Vec::new(),
+            routes: None,
+            next: 0,
+            undurable: Vec::new(),
+            conflicts: 0,
+            spent: 0,
+        }
+    }
+
+    /// Sets the rules that want it, without those decided before.
+    pub(crate) fn begin(&mut self, mut routes: Vec<Arc<ActiveRule>>) {
+        routes.retain(|route| !self.decided.contains(&route.activation.rule));
+        self.routes = Some(routes);
+    }
+
+    /// The rule whose turn it is.
+    pub(crate) fn route(&self) -> Option<Arc<ActiveRule>> {
+        self.routes.as_ref()?.get(self.next).cloned()
+    }
+
+    /// Whether the rule whose turn it is, is the last.
+    pub(crate) fn is_last(&self) -> bool {
+        let routes = self.routes.as_ref().map_or(0, Vec::len);
+        self.next + 1 >= routes
+    }
+
+    /// Goes on to the next rule without a run of this one.
+    pub(crate) fn decide(&mut self, decision: Decision) {
+        self.undurable.push(decision);
+        self.advance();
+    }
+
+    /// A step's commit is durable.
+    pub(crate) fn committed(&mut self) {
+        self.undurable.clear();
+        self.spent = 0;
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        self.next += 1;
+        self.conflicts = 0;
+    }
+}

@@ -1,0 +1,35 @@
+//! Who is told what happens.
+
+use ringfence_model::{EventId, RuleName, StopCode, TenantId, Usage};
+
+/// Is told what happens, for metrics. Called on the threads that do the work,
+/// so it must be quick.
+pub trait Observer: Send + Sync + 'static {
+    /// An execution is durable.
+    fn executed(
+        &self,
+        _tenant: &TenantId,
+        _rule: &RuleName,
+        _usage: &Usage,
+        _stop: Option<StopCode>,
+    ) {
+    }
+
+    /// An event is finished, and that is durable.
+    fn done(&self, _event: &EventDone<'_>) {}
+}
+
+/// An event is finished.
+#[derive(Debug)]
+pub struct EventDone<'a> {
+    /// Whose.
+    pub tenant: &'a TenantId,
+    /// Which.
+    pub event: EventId,
+    /// Its depth; 0 for a root event.
+    pub depth: u32,
+    /// When it was accepted, in microseconds since 1970.
+    pub accepted_us: u64,
+    /// When its end was durable.
+    pub durable_us: u64,
+}

@@ -1,0 +1,367 @@
+//! What waits in memory, and the counts of what waits at all.
+//!
+//! Each tenant has a window: the oldest of its waiting events, up to a bound.
+//! What does not fit stays on disk and is paged in when there is room, in the
+//! order of the log.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+use ringfence_governor::{Cascades, Dispatch, Rate, RateLimiter, Scheduler, Share, Ticket};
+use ringfence_model::{Ledger, Limits, TenantId};
+use ringfence_store::{Accepted, Pending, Seq};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::EngineError;
+use crate::job::Job;
+
+/// Work of all tenants, shared by the threads that add and do it.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    work: Condvar,
+    bounds: Bounds,
+    /// Asks for the next page of a tenant. Holds a tenant at most once.
+    pages: UnboundedSender<TenantId>,
+}
+
+/// The bounds of a tenant's window.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) events: usize,
+    pub(crate) bytes: u64,
+}
+
+/// What is guarded by the queue's lock. The lock is held for decisions only,
+/// never for I/O.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    scheduler: Scheduler<Box<Job>>,
+    pub(crate) cascades: Cascades,
+    windows: HashMap<TenantId, Window>,
+    lifetimes: u64,
+    running: u64,
+    waiting: u64,
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Window {
+    /// Distinguishes a tenant from a later one with the same name.
+    lifetime: u64,
+    /// In memory.
+    events: usize,
+    bytes: u64,
+    /// In memory and on disk.
+    waiting_events: u64,
+    waiting_bytes: u64,
+    rate: RateLimiter,
+    /// On their way to the disk.
+    reserved_events: u64,
+    reserved_bytes: u64,
+    /// The latest event that was taken into memory, and the latest known.
+    loaded: Seq,
+    seen: Seq,
+    /// Whether something is on disk that is not in memory.
+    unread: bool,
+    paging: bool,
+}
+
+impl Window {
+    fn has_room(&self, bounds: Bounds) -> bool {
+        self.events < bounds.events && self.bytes < bounds.bytes
+    }
+}
+
+impl Queue {
+    pub(crate) fn new(bounds: Bounds, pages: UnboundedSender<TenantId>) -> Self {
+        Self {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            bounds,
+            pages,
+        }
+    }
+
+    /// Runs decisions under the lock.
+    pub(crate) fn with<R>(&self, decide: impl FnOnce(&mut State) -> R) -> R {
+        decide(&mut self.state.lock())
+    }
+
+    /// Adds a tenant, or changes its share.
+    pub(crate) fn set_share(&self, tenant: &TenantId, share: Share) {
+        let state = &mut *self.state.lock();
+        state.scheduler.set_share(tenant, share);
+        let lifetimes = &mut state.lifetimes;
+        state.windows.entry(tenant.clone()).or_insert_with(|| {
+            *lifetimes += 1;
+            Window {
+                lifetime: *lifetimes,
+                ..Window::default()
+            }
+        });
+        self.work.notify_all();
+    }
+
+    /// Forgets a tenant and its work that is not under way.
+    pub(crate) fn remove(&self, tenant: &TenantId) {
+        let state = &mut *self.state.lock();
+        if let Some(window) = state.windows.remove(tenant) {
+            state.waiting -= window.waiting_events;
+        }
+        for job in state.scheduler.remove(tenant) {
+            state.cascades.leave(tenant, job.event.lineage.cascade);
+        }
+    }
+
+    /// What waited on disk when the process began.
+    pub(crate) fn recover(&self, tenant: &TenantId, events: u64, bytes: u64) {
+        let state = &mut *self.state.lock();
+        if let Some(window) = state.windows.get_mut(tenant) {
+            window.waiting_events += events;
+            window.waiting_bytes += bytes;
+            window.unread = true;
+            state.waiting += events;
+            ask_for_page(&self.pages, self.bounds, tenant, window);
+        }
+    }
+
+    /// Makes room for events that are about to be appended, or refuses them.
+    pub(crate) fn reserve(
+        &self,
+        tenant: &TenantId,
+        events: u64,
+        bytes: u64,
+        limits: &Limits,
+        now_us: u64,
+    ) -> Result<(), EngineError> {
+        let state = &mut *self.state.lock();
+        let no_tenant = || EngineError::NoTenant(tenant.clone());
+        let window = state.windows.get_mut(tenant).ok_or_else(no_tenant)?;
+        let refuse = |what, waiting, limit| {
+            Err(EngineError::TooMuchWaiting {
+                what,
+                waiting,
+                limit,
+            })
+        };
+        let waiting = window.waiting_events + window.reserved_events;
+        if waiting + events > limits.waiting_events {
+            return refuse("events", waiting, limits.waiting_events);
+        }
+        let waiting = window.waiting_bytes + window.reserved_bytes;
+        if waiting + bytes > limits.waiting_bytes {
+            return refuse("bytes of events", waiting, limits.waiting_bytes);
+        }
+        let rate = Rate {
+            per_second: limits.events_per_second,
+            burst: limits.events_burst,
+        };
+        let admitted = window.rate.admit(events, rate, now_us);
+        admitted.map_err(|too_fast| EngineError::TooFast {
+            rate: rate.per_second,
+            burst: rate.burst,
+            retry_after_us: too_fast.retry_after_us,
+        })?;
+        window.reserved_events += events;
+        window.reserved_bytes += bytes;
+        Ok(())
+    }
+
+    /// The append is over; what became durable was fed, and counts as waiting.
+    pub(crate) fn unreserve(&self, tenant: &TenantId, events: u64, bytes: u64) {
+        if let Some(window) = self.state.lock().windows.get_mut(tenant) {
+            // Saturating: the tenant may be a new one with the same name.
+            window.reserved_events = window.reserved_events.saturating_sub(events);
+            window.reserved_bytes = window.reserved_bytes.saturating_sub(bytes);
+        }
+    }
+
+    /// Events became durable. In the order of the log.
+    pub(crate) fn feed(&self, accepted: Vec<Accepted>) {
+        let state = &mut *self.state.lock();
+        let many = accepted.len() > 1;
+        for Accepted { seq, event } in accepted {
+            let tenant = event.tenant.clone();
+            let Some(window) = state.windows.get_mut(&tenant) else {
+                continue;
+            };
+            state.waiting += 1;
+            window.waiting_events += 1;
+            window.waiting_bytes += event.size();
+            window.seen = seq;
+            if window.unread || !window.has_room(self.bounds) {
+                window.unread = true;
+                ask_for_page(&self.pages, self.bounds, &tenant, window);
+                continue;
+            }
+            window.loaded = seq;
+            let job = Job::new(seq, event, window.lifetime);
+            state.load(&tenant, job, Ledger::default());
+        }
+        if many {
+            self.work.notify_all();
+        } else {
+            self.work.notify_one();
+        }
+    }
+
+    /// Where a tenant's next page begins, and the latest event known when it
+    /// is read.
+    pub(crate) fn begin_page(&self, tenant: &TenantId) -> Option<(Seq, Seq)> {
+        let state = self.state.lock();
+        let window = state.windows.get(tenant)?;
+        Some((window.loaded, window.seen))
+    }
+
+    /// A page was read: all that waited after where it began, up to `limit`.
+    pub(crate) fn end_page(&self, tenant: &TenantId, page: Vec<Pending>, limit: usize, seen: Seq) {
+        let state = &mut *self.state.lock();
+        let Some(window) = state.windows.get_mut(tenant) else {
+            return;
+        };
+        let lifetime = window.lifetime;
+        if let Some(last) = page.last() {
+            window.loaded = last.seq;
+        }
+        if page.len() < limit {
+            window.loaded = window.loaded.max(seen);
+            window.unread = window.seen > window.loaded;
+        }
+        window.paging = false;
+        for pending in page {
+            let mut job = Job::new(pending.seq, pending.event, lifetime);
+            job.decided = pending.decided.into_iter().map(|d| d.rule).collect();
+            state.load(tenant, job, pending.ledger);
+        }
+        if let Some(window) = state.windows.get_mut(tenant) {
+            ask_for_page(&self.pages, self.bounds, tenant, window);
+        }
+        self.work.notify_all();
+    }
+
+    /// Waits for work. None when the queue is closed.
+    pub(crate) fn next(&self) -> Option<Dispatch<Box<Job>>> {
+        let mut state = self.state.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(dispatch) = state.scheduler.dispatch() {
+                state.running += 1;
+                return Some(dispatch);
+            }
+            self.work.wait(&mut state);
+        }
+    }
+
+    /// The run that had this ticket used this much fuel; then decides
+    /// further under the same lock.
+    pub(crate) fn ran<R>(
+        &self,
+        ticket: &mut Ticket,
+        fuel: u64,
+        decide: impl FnOnce(&mut State) -> R,
+    ) -> R {
+        let state = &mut *self.state.lock();
+        state.running -= 1;
+        state.scheduler.ran(ticket, fuel);
+        // A tenant at its bound of concurrent runs may have one again.
+        self.work.notify_one();
+        decide(state)
+    }
+
+    /// Lets events go on (`Some`: there is more to do) or go.
+    pub(crate) fn release(&self, released: impl IntoIterator<Item = Released>) {
+        let state = &mut *self.state.lock();
+        for Released { ticket, job, done } in released {
+            let tenant = job.event.tenant.clone();
+            if done {
+                state.scheduler.release(ticket, None);
+                state.unload(&tenant, &job);
+                if let Some(window) = state.windows.get_mut(&tenant) {
+                    ask_for_page(&self.pages, self.bounds, &tenant, window);
+                }
+            } else {
+                state.scheduler.release(ticket, Some(job));
+            }
+        }
+        self.work.notify_all();
+    }
+
+    /// Ends the workers after what they are running.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.work.notify_all();
+    }
+
+    /// How many executions run, and how many events wait.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let state = self.state.lock();
+        (state.running, state.waiting)
+    }
+}
+
+/// An event whose step is durable or must be repeated.
+#[derive(Debug)]
+pub(crate) struct Released {
+    pub(crate) ticket: Ticket,
+    pub(crate) job: Box<Job>,
+    /// Whether the event has nothing left to do.
+    pub(crate) done: bool,
+}
+
+impl State {
+    fn load(&mut self, tenant: &TenantId, job: Job, ledger: Ledger) {
+        let (cascade, subject) = (job.event.lineage.cascade, job.event.subject.clone());
+        let bytes = job.event.size();
+        if self
+            .scheduler
+            .push(tenant, subject.as_deref(), Box::new(job))
+            .is_ok()
+        {
+            self.cascades.enter(tenant, cascade, ledger);
+            if let Some(window) = self.windows.get_mut(tenant) {
+                window.events += 1;
+                window.bytes += bytes;
+            }
+        }
+    }
+
+    fn unload(&mut self, tenant: &TenantId, job: &Job) {
+        self.cascades.leave(tenant, job.event.lineage.cascade);
+        let window = self.windows.get_mut(tenant);
+        if let Some(window) = window.filter(|window| window.lifetime == job.window) {
+            let bytes = job.event.size();
+            window.events -= 1;
+            window.bytes -= bytes;
+            window.waiting_events -= 1;
+            window.waiting_bytes -= bytes;
+            self.waiting -= 1;
+        }
+    }
+}
+
+/// Asks for the next page once half of the window is free.
+fn ask_for_page(
+    pages: &UnboundedSender<TenantId>,
+    bounds: Bounds,
+    tenant: &TenantId,
+    window: &mut Window,
+) {
+    let half = Bounds {
+        events: bounds.events.div_ceil(2),
+        bytes: bounds.bytes.div_ceil(2),
+    };
+    if window.unread && !window.paging && window.has_room(half) {
+        // Fails only while the engine is being dropped.
+        window.paging = pages.send(tenant.clone()).is_ok();
+    }
+}
+
+/// The queue as the store's feed.
+pub(crate) fn feed(queue: &Arc<Queue>) -> ringfence_store::Feed {
+    let queue = Arc::clone(queue);
+    Box::new(move |accepted| queue.feed(accepted))
+}

@@ -1,0 +1,206 @@
+//! Tenants, versions and activations: what people change while events flow.
+//! Each change is durable before the loop sees it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ringfence_governor::ActiveRule;
+use ringfence_model::{
+    Activation, Json, LimitOverrides, Limits, Mode, Plan, RuleName, Tenant, TenantId, VersionId,
+};
+use ringfence_sandbox::Inspected;
+use ringfence_store::{NewVersion, PutVersion, StoreError, VersionRecord};
+
+use crate::{Engine, EngineError};
+
+/// A version to put in force.
+#[derive(Debug, Clone)]
+pub struct NewActivation {
+    /// Which.
+    pub version: VersionId,
+    /// Its configuration; the caller has checked it against the schema.
+    pub config: Json,
+    /// Whether effects take place.
+    pub mode: Mode,
+    /// The share of events, 1 to 100.
+    pub percent: u8,
+    /// Limits to lower.
+    pub limits: LimitOverrides,
+}
+
+impl Engine {
+    /// Creates a tenant or changes its plan and overrides; true if it is new.
+    /// What is not named stays, or is the plan `standard` without overrides.
+    pub async fn put_tenant(
+        &self,
+        tenant: &TenantId,
+        plan: Option<String>,
+        limits: Option<LimitOverrides>,
+    ) -> Result<(Tenant, bool), EngineError> {
+        let _one_at_a_time = self.inner.changes.lock().await;
+        let present = self.store().tenant(tenant).await?;
+        let record = Tenant {
+            id: tenant.clone(),
+            plan: plan
+                .or_else(|| present.as_ref().map(|present| present.plan.clone()))
+                .unwrap_or_else(|| Plan::STANDARD.to_owned()),
+            limits: limits
+                .or_else(|| present.as_ref().map(|present| present.limits.clone()))
+                .unwrap_or_default(),
+            created_us: present.map_or_else(|| self.clock().now_us(), |p| p.created_us),
+        };
+        let in_force = self.limits_of(&record)?;
+        let created = self.store().put_tenant(record.clone()).await?;
+        self.admit_tenant(&record, in_force);
+        Ok((record, created))
+    }
+
+    /// The limits in force for a tenant's record.
+    pub(crate) fn limits_of(&self, tenant: &Tenant) -> Result<Limits, EngineError> {
+        tenant.limits.check()?;
+        let plan = self.inner.config.plan(&tenant.plan);
+        let plan = plan.ok_or_else(|| EngineError::NoPlan(tenant.plan.clone()))?;
+        Ok(plan.with(&tenant.limits))
+    }
+
+    pub(crate) fn admit_tenant(&self, tenant: &Tenant, limits: Limits) {
+        let state = self.inner.registry.set_limits(tenant, limits);
+        self.inner.queue.set_share(&tenant.id, state.share());
+    }
+
+    /// Removes a tenant and everything of it; false if there is none.
+    pub async fn delete_tenant(&self, tenant: &TenantId) -> Result<bool, EngineError> {
+        let _one_at_a_time = self.inner.changes.lock().await;
+        self.inner.registry.remove(tenant);
+        self.inner.queue.remove(tenant);
+        Ok(self.store().delete_tenant(tenant).await?)
+    }
+
+    /// Inspects a component and keeps it as a version of a rule. The second
+    /// upload of the same bytes answers the first's record.
+    pub async fn upload(
+        &self,
+        tenant: &TenantId,
+        rule: &RuleName,
+        component: Bytes,
+    ) -> Result<(VersionRecord, PutVersion), EngineError> {
+        let limits = self.limits(tenant)?;
+        let version = VersionId::of(&component);
+        if let Some(record) = self.store().version(tenant, rule, version).await? {
+            return Ok((record.clone(), PutVersion::Existed(record)));
+        }
+        let inspected = self.inspect(component.clone(), limits.clone()).await?;
+        let record = VersionRecord {
+            rule: rule.clone(),
+            version: inspected.version,
+            manifest: inspected.manifest,
+            imports: inspected.imports,
+            size: inspected.size,
+            compile_ms: inspected.compile_ms,
+            warnings: inspected.warnings,
+            uploaded_us: self.clock().now_us(),
+        };
+        let new = NewVersion {
+            record: record.clone(),
+            component,
+        };
+        let put = self.store().put_version(tenant, new, &limits).await;
+        match put.map_err(|error| self.of_tenant(tenant, error))? {
+            PutVersion::Created => Ok((record, PutVersion::Created)),
+            PutVersion::Existed(first) => Ok((first.clone(), PutVersion::Existed(first))),
+        }
+    }
+
+    /// Compiling takes a core for seconds, so it is done once at a time.
+    async fn inspect(&self, component: Bytes, limits: Limits) -> Result<Inspected, EngineError> {
+        let _one_at_a_time = self.inner.compiles.acquire().await;
+        let sandbox = self.inner.executor.sandbox.clone();
+        let inspect = move || sandbox.inspect(&component, &limits);
+        match tokio::task::spawn_blocking(inspect).await {
+            Ok(inspected) => Ok(inspected?),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// Puts a version in force, from the next event on.
+    pub async fn activate(
+        &self,
+        tenant: &TenantId,
+        rule: &RuleName,
+        new: NewActivation,
+    ) -> Result<Activation, EngineError> {
+        new.limits.check()?;
+        if !(1..=100).contains(&new.percent) {
+            return Err(EngineError::Percent(new.percent));
+        }
+        let _one_at_a_time = self.inner.changes.lock().await;
+        self.limits(tenant)?;
+        let version = self.store().version(tenant, rule, new.version).await?;
+        let version = version.ok_or_else(|| EngineError::NoVersion {
+            rule: rule.clone(),
+            version: new.version,
+        })?;
+        let activation = Activation {
+            rule: rule.clone(),
+            version: new.version,
+            config: new.config,
+            mode: new.mode,
+            percent: new.percent,
+            limits: new.limits,
+            activated_us: self.clock().now_us(),
+        };
+        self.store()
+            .put_activation(tenant, activation.clone())
+            .await?;
+        let active = ActiveRule {
+            activation: Arc::new(activation.clone()),
+            manifest: Arc::new(version.manifest),
+        };
+        self.replace_rule(tenant, rule, Some(active));
+        Ok(activation)
+    }
+
+    /// Ends a rule's activation; false if it has none.
+    pub async fn deactivate(
+        &self,
+        tenant: &TenantId,
+        rule: &RuleName,
+    ) -> Result<bool, EngineError> {
+        let _one_at_a_time = self.inner.changes.lock().await;
+        self.limits(tenant)?;
+        let ended = self.store().delete_activation(tenant, rule).await?;
+        self.replace_rule(tenant, rule, None);
+        Ok(ended)
+    }
+
+    fn replace_rule(&self, tenant: &TenantId, rule: &RuleName, new: Option<ActiveRule>) {
+        let Some(state) = self.inner.registry.get(tenant) else {
+            return;
+        };
+        let others = state.rules.rules().iter();
+        let others = others.filter(|active| active.activation.rule != *rule);
+        let rules = others.cloned().chain(new.map(Arc::new)).collect();
+        self.inner.registry.set_rules(tenant, rules);
+    }
+
+    /// Reads a tenant's rules in force from the store.
+    pub(crate) async fn load_rules(
+        &self,
+        tenant: &TenantId,
+    ) -> Result<Vec<Arc<ActiveRule>>, EngineError> {
+        let mut rules = Vec::new();
+        for activation in self.store().activations(tenant).await? {
+            let (rule, version) = (&activation.rule, activation.version);
+            let record = self.store().version(tenant, rule, version).await?;
+            let record = record.ok_or_else(|| StoreError::Damaged {
+                what: "activation",
+                cause: format!("rule `{rule}` of `{tenant}` has no version {version}"),
+            })?;
+            rules.push(Arc::new(ActiveRule {
+                activation: Arc::new(activation),
+                manifest: Arc::new(record.manifest),
+            }));
+        }
+        Ok(rules)
+    }
+}

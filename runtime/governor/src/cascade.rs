@@ -1,0 +1,262 @@
+//! Cascade budgets: one ledger for everything that a root event set off.
+
+use std::collections::HashMap;
+
+use ringfence_model::{CascadeId, Dimension, Draw, Ledger, Limits, Stop, TenantId};
+
+/// The ledgers of the cascades that have events in memory. What is on disk
+/// may be behind by what is running; what is here is not.
+#[derive(Debug, Default)]
+pub struct Cascades {
+    open: HashMap<(TenantId, CascadeId), Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    ledger: Ledger,
+    /// Events in memory that belong to it.
+    events: u64,
+}
+
+/// Whether a run may begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may, and may use this much fuel.
+    Run {
+        /// At most the limit per execution, less where the cascade has less.
+        fuel: u64,
+    },
+    /// The cascade's budget is used up.
+    Stop(Stop),
+}
+
+impl Cascades {
+    /// An event of this cascade is in memory now. `ledger` is what is known
+    /// from disk; it counts only if no other event of the cascade is here.
+    pub fn enter(&mut self, tenant: &TenantId, cascade: CascadeId, ledger: Ledger) {
+        self.open
+            .entry((tenant.clone(), cascade))
+            .or_insert(Open { ledger, events: 0 })
+            .events += 1;
+    }
+
+    /// An event of this cascade is in memory no more.
+    pub fn leave(&mut self, tenant: &TenantId, cascade: CascadeId) {
+        let key = (tenant.clone(), cascade);
+        if let Some(open) = self.open.get_mut(&key) {
+            open.events -= 1;
+            if open.events == 0 {
+                self.open.remove(&key);
+            }
+        }
+    }
+
+    /// Decides about a run, and draws one execution for it. Runs of the same
+    /// cascade that are under way may together overdraw its fuel by what they
+    /// were granted.
+    pub fn admit(&mut self, tenant: &TenantId, cascade: CascadeId, limits: &Limits) -> Verdict {
+        let Some(open) = self.open.get_mut(&(tenant.clone(), cascade)) else {
+            // Its tenant was removed; the commit will find that out.
+            return Verdict::Run { fuel: limits.fuel };
+        };
+        let ledger = &mut open.ledger;
+        let executions = ledger.executions + 1;
+        if executions > limits.cascade_executions {
+            return Verdict::Stop(Dimension::Executions.stop(limits, executions));
+        }
+        let left = limits.cascade_fuel.saturating_sub(ledger.fuel);
+        if left == 0 {
+            return Verdict::Stop(Dimension::Fuel.stop(limits, ledger.fuel));
+        }
+        ledger.executions = executions;
+        Verdict::Run {
+            fuel: limits.fuel.min(left),
+        }
+    }
+
+    /// Draws the fuel that a run used.
+    pub fn used(&mut self, tenant: &TenantId, cascade: CascadeId, fuel: u64) {
+        self.draw(
+            tenant,
+            cascade,
+            &Draw {
+                fuel,
+                ..Draw::default()
+            },
+        );
+    }
+
+    /// Decides about one follow-up event of this depth and size (in bytes),
+    /// and draws it if the budget allows it.
+    pub fn follow_up(
+        &mut self,
+        tenant: &TenantId,
+        cascade: CascadeId,
+        depth: u32,
+        bytes: u64,
+        limits: &Limits,
+    ) -> Option<Stop> {
+        let open = self.open.get_mut(&(tenant.clone(), cascade))?;
+        let draw = Draw {
+            depth: depth.into(),
+            events: 1,
+            bytes,
+            ..Draw::default()
+        };
+        let after = open.ledger.after(&draw);
+        let follow_ups = [Dimension::Depth, Dimension::Events, Dimension::Bytes];
+        let exceeded = follow_ups
+            .into_iter()
+            .find(|dimension| after.used(*dimension) > dimension.budget(limits));
+        match exceeded {
+            Some(dimension) => Some(dimension.stop(limits, after.used(dimension))),
+            None => {
+                open.ledger = after;
+                None
+            }
+        }
+    }
+
+    /// Gives back what was drawn for a run that will be repeated or came to
+    /// nothing. Depth stays: it is a maximum.
+    pub fn give_back(&mut self, tenant: &TenantId, cascade: CascadeId, draw: &Draw) {
+        if let Some(open) = self.open.get_mut(&(tenant.clone(), cascade)) {
+            let ledger = &mut open.ledger;
+            ledger.executions = ledger.executions.saturating_sub(draw.executions);
+            ledger.fuel = ledger.fuel.saturating_sub(draw.fuel);
+            ledger.events = ledger.events.saturating_sub(draw.events);
+            ledger.bytes = ledger.bytes.saturating_sub(draw.bytes);
+        }
+    }
+
+    /// How many cascades are open.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    fn draw(&mut self, tenant: &TenantId, cascade: CascadeId, draw: &Draw) {
+        if let Some(open) = self.open.get_mut(&(tenant.clone(), cascade)) {
+            open.ledger = open.ledger.after(draw);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use ringfence_model::StopCode;
+
+    use super::*;
+
+    fn tenant() -> TenantId {
+        "acme".parse().unwrap()
+    }
+
+    const ROOT: CascadeId = CascadeId::from_bytes([7; 16]);
+
+    fn limits(executions: u64, fuel: u64, events: u64) -> Limits {
+        Limits {
+            fuel: 100,
+            cascade_executions: executions,
+            cascade_fuel: fuel,
+            cascade_events: events,
+            cascade_depth: 3,
+            cascade_bytes: 1_000,
+            ..Limits::default()
+        }
+    }
+
+    fn opened() -> Cascades {
+        let mut cascades = Cascades::default();
+        cascades.enter(&tenant(), ROOT, Ledger::default());
+        cascades
+    }
+
+    #[test]
+    fn each_dimension_has_its_own_stop() {
+        let tenant = tenant();
+        let mut cascades = opened();
+        let small = limits(1, 50, 1);
+        assert_eq!(
+            cascades.admit(&tenant, ROOT, &small),
+            Verdict::Run { fuel: 50 }
+        );
+        let code = |verdict| match verdict {
+            Verdict::Stop(stop) => stop.code,
+            Verdict::Run { .. } => panic!("not stopped"),
+        };
+        assert_eq!(
+            code(cascades.admit(&tenant, ROOT, &small)),
+            StopCode::CascadeExecutions
+        );
+        cascades.used(&tenant, ROOT, 50);
+        let more = limits(9, 50, 1);
+        assert_eq!(
+            code(cascades.admit(&tenant, ROOT, &more)),
+            StopCode::CascadeFuel
+        );
+        let mut follow_up = |depth, bytes| {
+            cascades
+                .follow_up(&tenant, ROOT, depth, bytes, &more)
+                .map(|stop| stop.code)
+        };
+        assert_eq!(follow_up(4, 1), Some(StopCode::CascadeDepth));
+        assert_eq!(follow_up(1, 2_000), Some(StopCode::CascadeBytes));
+        assert_eq!(follow_up(1, 1), None);
+        assert_eq!(follow_up(1, 1), Some(StopCode::CascadeEvents));
+    }
+
+    #[test]
+    fn a_cascade_is_forgotten_with_its_last_event() {
+        let tenant = tenant();
+        let mut cascades = opened();
+        cascades.enter(&tenant, ROOT, Ledger::default());
+        cascades.leave(&tenant, ROOT);
+        assert_eq!(cascades.len(), 1);
+        cascades.leave(&tenant, ROOT);
+        assert!(cascades.is_empty());
+    }
+
+    proptest! {
+        /// Whatever runs concurrently, executions and follow-ups are exact,
+        /// and fuel is overdrawn by no more than what was under way.
+        #[test]
+        fn no_interleaving_overdraws(
+            steps in prop::collection::vec((any::<bool>(), 0u64..200, 0u32..5), 1..200),
+            executions in 1u64..50, fuel in 1u64..3_000, events in 0u64..50,
+        ) {
+            let tenant = tenant();
+            let limits = limits(executions, fuel, events);
+            let mut cascades = opened();
+            let mut under_way: Vec<u64> = Vec::new();
+            let (mut started, mut used, mut emitted, mut most_under_way) = (0, 0, 0, 0);
+            for (begin, amount, depth) in steps {
+                if begin {
+                    if let Verdict::Run { fuel: granted } = cascades.admit(&tenant, ROOT, &limits) {
+                        prop_assert!(granted <= limits.fuel && granted > 0);
+                        prop_assert!(used < fuel);
+                        started += 1;
+                        under_way.push(granted);
+                        most_under_way = most_under_way.max(under_way.len() as u64);
+                    }
+                } else if let Some(granted) = under_way.pop() {
+                    let burnt = amount.min(granted);
+                    used += burnt;
+                    cascades.used(&tenant, ROOT, burnt);
+                    if cascades.follow_up(&tenant, ROOT, depth, 1, &limits).is_none() {
+                        prop_assert!(depth <= 3);
+                        emitted += 1;
+                    }
+                }
+            }
+            prop_assert!(started <= executions);
+            prop_assert!(emitted <= events);
+            prop_assert!(used <= fuel + most_under_way * limits.fuel);
+        }
+    }
+}

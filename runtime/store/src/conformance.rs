@@ -1,0 +1,1 @@
+//! What any implementation must pass.

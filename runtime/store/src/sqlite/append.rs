@@ -1,0 +1,67 @@
+//! Making events durable.
+
+use std::sync::Arc;
+
+use ringfence_model::Event;
+use rusqlite::params;
+
+use super::fault::Work;
+use super::unit::{Delta, TenantKey, Unit};
+use super::value::{EVENT_INSERT, Int, insert_event};
+use crate::{Accepted, Append, StoreError};
+
+const WAITING_INSERT: &str = "INSERT INTO waiting (tenant, seq, bytes, dead) VALUES (?, ?, ?, 0)";
+
+/// Appends events; none of them if one's tenant is gone.
+pub(super) fn append(unit: &mut Unit<'_>, events: Vec<Arc<Event>>) -> Work<Vec<Append>> {
+    let mut tenants = Vec::with_capacity(events.len());
+    for event in &events {
+        tenants.push(unit.tenant(&event.tenant)?.ok_or(StoreError::NoTenant)?);
+    }
+    let connection = unit.connection;
+    let mut insert = connection.prepare_cached(EVENT_INSERT)?;
+    let mut wait = connection.prepare_cached(WAITING_INSERT)?;
+    let mut answers = Vec::with_capacity(events.len());
+    for (event, tenant) in events.into_iter().zip(tenants) {
+        let seq = unit.positions.event + 1;
+        if insert_event(&mut insert, seq, tenant, &event)? {
+            unit.positions.event = seq;
+            wait.execute(params![tenant, Int(seq), Int(event.size())])?;
+            let size = event.size();
+            unit.count(tenant, arrival(size));
+            unit.accepted.push(Accepted { seq, event });
+            answers.push(Append::Accepted);
+        } else {
+            answers.push(Append::Duplicate);
+        }
+    }
+    Ok(answers)
+}
+
+/// Appends a follow-up event that waits; nothing if it is there.
+pub(super) fn append_one(unit: &mut Unit<'_>, tenant: TenantKey, event: &Arc<Event>) -> Work<()> {
+    let seq = unit.positions.event + 1;
+    let mut insert = unit.connection.prepare_cached(EVENT_INSERT)?;
+    if !insert_event(&mut insert, seq, tenant, event)? {
+        return Ok(());
+    }
+    unit.positions.event = seq;
+    let size = event.size();
+    unit.connection
+        .prepare_cached(WAITING_INSERT)?
+        .execute(params![tenant, Int(seq), Int(size)])?;
+    unit.count(tenant, arrival(size));
+    unit.accepted.push(Accepted {
+        seq,
+        event: event.clone(),
+    });
+    Ok(())
+}
+
+fn arrival(size: u64) -> Delta {
+    Delta {
+        waiting: 1,
+        waiting_bytes: i64::try_from(size).unwrap_or(i64::MAX),
+        ..Delta::default()
+    }
+}

@@ -1,0 +1,101 @@
+//! Executions: one, and lists of them.
+
+use ringfence_model::{EventId, Execution, ExecutionId, Status, TenantId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::TENANT;
+use super::page::page as read_page;
+use crate::sqlite::fault::{Work, decode};
+use crate::sqlite::prune::places;
+use crate::sqlite::value::{Int, number};
+use crate::{ExecutionFilter, Page};
+
+pub(super) fn one(
+    connection: &Connection,
+    tenant: &TenantId,
+    id: ExecutionId,
+) -> Work<Option<Execution>> {
+    let sql = format!("SELECT record FROM executions WHERE tenant = {TENANT} AND id = ?2");
+    let found: Option<String> = connection
+        .prepare_cached(&sql)?
+        .query_row(params![tenant.as_str(), id.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(found.map(|text| decode("execution", &text)).transpose()?)
+}
+
+pub(super) fn page(
+    connection: &Connection,
+    tenant: &TenantId,
+    filter: &ExecutionFilter,
+    before: Option<u64>,
+    limit: u32,
+) -> Work<Page<Execution>> {
+    let before = Int(before.unwrap_or(u64::MAX));
+    let columns = "SELECT seq, rule, stop, started_us FROM executions";
+    let bounds = format!("tenant = {TENANT} AND seq < ?2");
+    let read = |row: &Row<'_>| record(connection, row);
+    let matches = |row: &Row<'_>| matches(filter, row);
+    if let Some(event) = filter.event {
+        let runs = runs_of(connection, tenant, event)?;
+        // As many as the tenant has rules, at most.
+        let list = places(runs.as_deref()).map(|seq| seq.to_string());
+        let list = list.collect::<Vec<_>>().join(",");
+        let sql = format!("{columns} WHERE {bounds} AND seq IN ({list}) ORDER BY seq DESC");
+        let mut statement = connection.prepare(&sql)?;
+        let mut rows = statement.query(params![tenant.as_str(), before])?;
+        return read_page(&mut rows, limit, matches, read);
+    }
+    let is_stopped = filter.stop.is_some() || filter.status == Some(Status::Stopped);
+    let (index, condition) = match &filter.rule {
+        _ if is_stopped => ("executions_stopped", "stop IS NOT NULL"),
+        Some(_) => ("executions_rule", "rule = ?3"),
+        None => ("executions_tenant", "true"),
+    };
+    let sql = format!(
+        "{columns} INDEXED BY {index} WHERE {bounds} AND {condition} ORDER BY seq DESC"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = match &filter.rule {
+        Some(rule) if !is_stopped => {
+            statement.query(params![tenant.as_str(), before, rule.as_str()])?
+        }
+        _ => statement.query(params![tenant.as_str(), before])?,
+    };
+    read_page(&mut rows, limit, matches, read)
+}
+
+/// Whether the row (`seq, rule, stop, started_us`) passes.
+fn matches(filter: &ExecutionFilter, row: &Row<'_>) -> Work<bool> {
+    let text = |column| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
+    let (rule, stop) = (text(1)?, text(2)?);
+    let started_us = number(row, 3)?;
+    Ok(filter.rule.as_ref().is_none_or(|wanted| rule == Some(wanted.as_str()))
+        && filter.stop.is_none_or(|code| stop == Some(code.as_str()))
+        && filter.since_us.is_none_or(|since_us| started_us >= since_us)
+        && filter.status.is_none_or(|status| (status == Status::Stopped) == stop.is_some()))
+}
+
+fn record(connection: &Connection, row: &Row<'_>) -> Work<(Execution, u64)> {
+    let mut statement = connection.prepare_cached("SELECT record FROM executions WHERE seq = ?")?;
+    let text: String = statement.query_row([row.get::<_, i64>(0)?], |row| row.get(0))?;
+    Ok((decode("execution", &text)?, text.len() as u64))
+}
+
+/// The places of an event's executions.
+fn runs_of(
+    connection: &Connection,
+    tenant: &TenantId,
+    event: EventId,
+) -> Work<Option<Vec<u8>>> {
+    let sql = format!(
+        "SELECT coalesce(f.runs, w.runs) FROM events e \
+         LEFT JOIN finished f ON f.seq = e.seq \
+         LEFT JOIN waiting w ON w.tenant = e.tenant AND w.seq = e.seq \
+         WHERE e.tenant = {TENANT} AND e.id = ?2"
+    );
+    let found: Option<Option<Vec<u8>>> = connection
+        .prepare_cached(&sql)?
+        .query_row(params![tenant.as_str(), event.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(found.flatten())
+}

@@ -1,0 +1,155 @@
+//! The durable log, in SQLite.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ringfence_model::{CascadeId, Event, Json, Ledger, RuleName, TenantId};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::append::append;
+use super::commit::{Prepared, commit, decisions_from};
+use super::fault::Work;
+use super::prune::prune;
+use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, json, ledger, name, number};
+use super::Sqlite;
+use crate::{Append, Backlog, CommitOutcome, Feed, Log, Pending, Result, RunCommit, Seq};
+
+/// What a row costs beside its texts, about, in bytes.
+const ROW_BYTES: u64 = 256;
+
+#[async_trait]
+impl Log for Sqlite {
+    fn attach(&self, feed: Feed) {
+        if self.feed.set(feed).is_err() {
+            tracing::error!("a second feed was attached to the store; the first stays");
+        }
+    }
+
+    async fn append(&self, events: Vec<Event>) -> Result<Vec<Append>> {
+        let bytes = events.iter().map(|event| event.size() + ROW_BYTES).sum();
+        let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
+        self.writer
+            .write("appending events", bytes, move |unit| append(unit, events))
+            .await
+    }
+
+    async fn backlog(&self) -> Result<Vec<Backlog>> {
+        self.readers.ask("reading what waits", backlog).await
+    }
+
+    async fn pending(&self, tenant: &TenantId, after: Seq, limit: u32) -> Result<Vec<Pending>> {
+        let tenant = tenant.clone();
+        self.readers
+            .ask("reading waiting events", move |connection| {
+                pending(connection, &tenant, after, limit)
+            })
+            .await
+    }
+
+    async fn commit(&self, commits: Vec<RunCommit>) -> Result<Vec<CommitOutcome>> {
+        let prepared = commits
+            .into_iter()
+            .map(Prepared::new)
+            .collect::<Result<Vec<_>>>()?;
+        let bytes = prepared.iter().map(|one| one.size() + ROW_BYTES).sum();
+        self.writer
+            .write("committing runs", bytes, move |unit| commit(unit, &prepared))
+            .await
+    }
+
+    fn recall(&self, tenant: &TenantId, rule: &RuleName, key: &str) -> Result<Option<Json>> {
+        let sql = "SELECT value FROM state \
+                   WHERE tenant = (SELECT id FROM tenants WHERE name = ?) AND rule = ? AND key = ?";
+        self.lookups.ask("recalling a value", |connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let found = statement.query_row(
+                params![tenant.as_str(), rule.as_str(), key],
+                |row| json(row, 0),
+            );
+            Ok(found.optional()?)
+        })
+    }
+
+    async fn ledger(&self, tenant: &TenantId, cascade: CascadeId) -> Result<Ledger> {
+        let tenant = tenant.clone();
+        self.readers
+            .ask("reading a cascade's ledger", move |connection| {
+                ledger_of(connection, &tenant, cascade)
+            })
+            .await
+    }
+
+    async fn prune(&self, before_us: u64, limit: u32) -> Result<u64> {
+        self.writer
+            .write("removing old events", 0, move |unit| {
+                prune(unit, before_us, limit)
+            })
+            .await
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+        self.lookups.close();
+        self.readers.close();
+    }
+}
+
+fn backlog(connection: &Connection) -> Work<Vec<Backlog>> {
+    let sql = "SELECT t.name, c.waiting, c.waiting_bytes FROM counts c \
+               JOIN tenants t ON t.id = c.tenant \
+               WHERE c.waiting > 0 AND t.name IS NOT NULL ORDER BY t.name";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok(Backlog {
+            tenant: name(row, 0)?,
+            events: number(row, 1)?,
+            bytes: number(row, 2)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn pending(
+    connection: &Connection,
+    tenant: &TenantId,
+    after: Seq,
+    limit: u32,
+) -> Work<Vec<Pending>> {
+    const LEDGER: usize = EVENT_COLUMNS_COUNT + 1;
+    let sql = format!(
+        "SELECT {EVENT_COLUMNS}, w.decisions, l.depth, l.executions, l.fuel, l.events, l.bytes \
+         FROM waiting w JOIN events e ON e.seq = w.seq \
+         LEFT JOIN ledgers l ON l.tenant = w.tenant AND l.cascade = coalesce(e.cascade, e.id) \
+         WHERE w.tenant = (SELECT id FROM tenants WHERE name = ?) AND w.seq > ? \
+         ORDER BY w.seq LIMIT ?"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![tenant.as_str(), Int(after), limit])?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (seq, event) = event(row, tenant)?;
+        let decided: Option<String> = row.get(EVENT_COLUMNS_COUNT)?;
+        items.push(Pending {
+            seq,
+            event: Arc::new(event),
+            ledger: ledger(row, LEDGER)?,
+            decided: decisions_from(decided.as_deref().unwrap_or_default())?,
+        });
+    }
+    Ok(items)
+}
+
+/// What a cascade has used; nothing if it is not known.
+pub(super) fn ledger_of(
+    connection: &Connection,
+    tenant: &TenantId,
+    cascade: CascadeId,
+) -> Work<Ledger> {
+    let sql = "SELECT depth, executions, fuel, events, bytes FROM ledgers \
+               WHERE tenant = (SELECT id FROM tenants WHERE name = ?) AND cascade = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_row(params![tenant.as_str(), cascade.as_bytes()], |row| {
+        ledger(row, 0)
+    });
+    Ok(found.optional()?.unwrap_or_default())
+}

@@ -1,0 +1,93 @@
+//! Removing what is older than the operator wants to keep.
+
+use rusqlite::{Connection, params};
+
+use super::fault::Work;
+use super::unit::{Delta, TenantKey, Unit};
+use super::value::Int;
+
+struct Old {
+    seq: i64,
+    tenant: TenantKey,
+    dead: bool,
+    runs: Option<Vec<u8>>,
+    cascade: [u8; 16],
+}
+
+/// Removes at most `limit` events that were finished before this time;
+/// answers how many.
+pub(super) fn prune(unit: &mut Unit<'_>, before_us: u64, limit: u32) -> Work<u64> {
+    let connection = unit.connection;
+    // A deleted tenant's rows are being removed anyway.
+    let sql = "SELECT f.seq, f.tenant, f.dead, f.runs, coalesce(e.cascade, e.id)
+               FROM finished f INDEXED BY finished_done JOIN events e ON e.seq = f.seq
+               WHERE f.done_us < ? ORDER BY f.done_us LIMIT ?";
+    let old = connection
+        .prepare_cached(sql)?
+        .query_map(params![Int(before_us), limit], |row| {
+            Ok(Old {
+                seq: row.get(0)?,
+                tenant: row.get(1)?,
+                dead: row.get(2)?,
+                runs: row.get(3)?,
+                cascade: row.get(4)?,
+            })
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for event in &old {
+        remove(connection, event)?;
+        unit.count(
+            event.tenant,
+            Delta {
+                done: -i64::from(!event.dead),
+                dead_lettered: -i64::from(event.dead),
+                ..Delta::default()
+            },
+        );
+    }
+    Ok(old.len() as u64)
+}
+
+fn remove(connection: &Connection, old: &Old) -> Work<()> {
+    remove_runs(connection, old.runs.as_deref())?;
+    if old.dead {
+        connection
+            .prepare_cached("DELETE FROM dead_letters WHERE event_seq = ?")?
+            .execute([old.seq])?;
+    }
+    for sql in [
+        "DELETE FROM finished WHERE seq = ?",
+        "DELETE FROM events WHERE seq = ?",
+    ] {
+        connection.prepare_cached(sql)?.execute([old.seq])?;
+    }
+    // A cascade ends with the last of its events.
+    connection
+        .prepare_cached(
+            "DELETE FROM ledgers WHERE tenant = ?1 AND cascade = ?2
+               AND NOT EXISTS (SELECT 1 FROM events WHERE tenant = ?1 AND cascade = ?2)
+               AND NOT EXISTS (SELECT 1 FROM events WHERE tenant = ?1 AND id = ?2
+                                 AND cascade IS NULL)",
+        )?
+        .execute(params![old.tenant, old.cascade])?;
+    Ok(())
+}
+
+/// Removes the executions at these places.
+pub(super) fn remove_runs(connection: &Connection, runs: Option<&[u8]>) -> Work<()> {
+    for seq in places(runs) {
+        connection
+            .prepare_cached("DELETE FROM executions WHERE seq = ?")?
+            .execute([seq])?;
+    }
+    Ok(())
+}
+
+/// The places in a `runs` column.
+pub(super) fn places(runs: Option<&[u8]>) -> impl Iterator<Item = i64> + '_ {
+    runs.unwrap_or_default().chunks_exact(8).map(|chunk| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(chunk);
+        i64::from_le_bytes(bytes)
+    })
+}

@@ -1,0 +1,183 @@
+//! The transaction that requests share.
+
+use std::collections::HashMap;
+
+use ringfence_model::TenantId;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::fault::Work;
+use super::value::{Int, number};
+use crate::{Accepted, Seq};
+
+/// Beyond this many names the cache starts anew.
+const TENANTS_CACHED_MAX: usize = 100_000;
+
+/// A tenant as an integer.
+pub(super) type TenantKey = i64;
+
+/// The last place given out in each list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Positions {
+    pub(super) event: Seq,
+    pub(super) execution: Seq,
+    pub(super) outgoing: Seq,
+    pub(super) dead_letter: Seq,
+}
+
+impl Positions {
+    pub(super) fn load(connection: &Connection) -> Work<Self> {
+        let sql = "SELECT event, execution, outgoing, dead_letter FROM positions";
+        Ok(connection.prepare_cached(sql)?.query_row([], |row| {
+            Ok(Self {
+                event: number(row, 0)?,
+                execution: number(row, 1)?,
+                outgoing: number(row, 2)?,
+                dead_letter: number(row, 3)?,
+            })
+        })?)
+    }
+
+    fn save(&self, connection: &Connection) -> Work<()> {
+        let sql = "UPDATE positions SET event = ?, execution = ?, outgoing = ?, dead_letter = ?";
+        let places = params![Int(self.event), Int(self.execution), Int(self.outgoing), Int(self.dead_letter)];
+        connection.prepare_cached(sql)?.execute(places)?;
+        Ok(())
+    }
+}
+
+/// A change to a tenant's counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Delta {
+    pub(super) waiting: i64,
+    pub(super) waiting_bytes: i64,
+    pub(super) done: i64,
+    pub(super) dead_lettered: i64,
+}
+
+impl Delta {
+    fn add(&mut self, other: &Self) {
+        self.waiting += other.waiting;
+        self.waiting_bytes += other.waiting_bytes;
+        self.done += other.done;
+        self.dead_lettered += other.dead_lettered;
+    }
+}
+
+/// What requests in one transaction share: the connection, and what is
+/// written once at the end for all of them.
+pub(super) struct Unit<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) positions: Positions,
+    /// Events that wait once this is durable, in the order of the log.
+    pub(super) accepted: Vec<Accepted>,
+    /// Tenants deleted; what is theirs is yet to be removed.
+    pub(super) gone: Vec<TenantKey>,
+    tenants: &'a mut HashMap<TenantId, TenantKey>,
+    deltas: Vec<(TenantKey, Delta)>,
+    before: Positions,
+}
+
+/// How far a transaction was before a request.
+pub(super) struct Mark {
+    positions: Positions,
+    accepted: usize,
+    gone: usize,
+    deltas: usize,
+}
+
+impl<'a> Unit<'a> {
+    pub(super) fn new(
+        connection: &'a Connection,
+        positions: Positions,
+        tenants: &'a mut HashMap<TenantId, TenantKey>,
+    ) -> Self {
+        Self {
+            connection,
+            positions,
+            accepted: Vec::new(),
+            gone: Vec::new(),
+            tenants,
+            deltas: Vec::new(),
+            before: positions,
+        }
+    }
+
+    pub(super) fn begin(&mut self) -> Work<Mark> {
+        self.connection.prepare_cached("SAVEPOINT request")?.execute([])?;
+        Ok(Mark {
+            positions: self.positions,
+            accepted: self.accepted.len(),
+            gone: self.gone.len(),
+            deltas: self.deltas.len(),
+        })
+    }
+
+    pub(super) fn keep(&mut self) -> Work<()> {
+        self.connection.prepare_cached("RELEASE request")?.execute([])?;
+        Ok(())
+    }
+
+    pub(super) fn undo(&mut self, mark: &Mark) -> Work<()> {
+        self.positions = mark.positions;
+        self.accepted.truncate(mark.accepted);
+        self.gone.truncate(mark.gone);
+        self.deltas.truncate(mark.deltas);
+        // It may hold a tenant that this request created.
+        self.tenants.clear();
+        self.connection.prepare_cached("ROLLBACK TO request")?.execute([])?;
+        self.keep()
+    }
+
+    /// Writes what requests share. The transaction can then be committed.
+    pub(super) fn finish(&mut self) -> Work<()> {
+        if self.positions != self.before {
+            self.positions.save(self.connection)?;
+        }
+        let mut sums: HashMap<TenantKey, Delta> = HashMap::new();
+        for (tenant, delta) in &self.deltas {
+            sums.entry(*tenant).or_default().add(delta);
+        }
+        let sql = "UPDATE counts SET waiting = waiting + ?, waiting_bytes = waiting_bytes + ?, \
+                   done = done + ?, dead_lettered = dead_lettered + ? WHERE tenant = ?";
+        let mut update = self.connection.prepare_cached(sql)?;
+        for (tenant, sum) in sums {
+            update.execute(params![
+                sum.waiting,
+                sum.waiting_bytes,
+                sum.done,
+                sum.dead_lettered,
+                tenant
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Notes a change to a tenant's counts.
+    pub(super) fn count(&mut self, tenant: TenantKey, delta: Delta) {
+        self.deltas.push((tenant, delta));
+    }
+
+    /// A tenant's key; none if there is no such tenant.
+    pub(super) fn tenant(&mut self, name: &TenantId) -> Work<Option<TenantKey>> {
+        if let Some(key) = self.tenants.get(name) {
+            return Ok(Some(*key));
+        }
+        let found: Option<TenantKey> = self
+            .connection
+            .prepare_cached("SELECT id FROM tenants WHERE name = ?")?
+            .query_row([name.as_str()], |row| row.get(0))
+            .optional()?;
+        if let Some(key) = found {
+            if self.tenants.len() >= TENANTS_CACHED_MAX {
+                self.tenants.clear();
+            }
+            self.tenants.insert(name.clone(), key);
+        }
+        Ok(found)
+    }
+
+    /// Forgets a tenant's key.
+    pub(super) fn forget(&mut self, name: &TenantId) {
+        self.tenants.remove(name);
+    }
+}

@@ -1,0 +1,279 @@
+//! The one thread that writes. What arrives while it is busy shares the next
+//! transaction, so that one wait for the disk serves many.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use ringfence_model::TenantId;
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+
+use super::cleanup::Cleanup;
+use super::fault::Work;
+use super::unit::{Positions, TenantKey, Unit};
+use crate::{Feed, Result, StoreError};
+
+/// Requests and bytes that may wait for the writer; beyond them senders wait.
+const QUEUE_REQUESTS: usize = 1024;
+const QUEUE_KIB: u32 = 64 * 1024;
+
+/// What one transaction takes at most; it keeps the wait of each request
+/// short.
+const GROUP_REQUESTS: usize = 512;
+const GROUP_KIB: usize = 8 * 1024;
+
+/// A request with the way to answer it.
+trait Job: Send {
+    /// Does the work; false if it failed and must be undone.
+    fn run(&mut self, unit: &mut Unit<'_>) -> bool;
+    /// Answers: what the work gave or, if the transaction failed, that.
+    fn answer(self: Box<Self>, failure: Option<&StoreError>);
+}
+
+struct Call<T, F> {
+    doing: &'static str,
+    work: Option<F>,
+    result: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for Call<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Unit<'_>) -> Work<T> + Send,
+{
+    fn run(&mut self, unit: &mut Unit<'_>) -> bool {
+        let Some(work) = self.work.take() else {
+            return false;
+        };
+        let result = work(unit).map_err(|fault| fault.during(self.doing));
+        let done = result.is_ok();
+        self.result = Some(result);
+        done
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&StoreError>) {
+        let result = match (failure, self.result) {
+            // What was refused was refused, however the others fared.
+            (Some(error), None | Some(Ok(_))) => Err(error.clone()),
+            (None, None) => Err(StoreError::Closed),
+            (_, Some(result)) => result,
+        };
+        // Nobody waits if the asker was cancelled; the work is done all the
+        // same.
+        let _ = self.reply.send(result);
+    }
+}
+
+enum Message {
+    Work(Box<dyn Job>, OwnedSemaphorePermit),
+    Close,
+}
+
+/// The way to the writer's thread.
+pub(super) struct Writer {
+    queue: Mutex<Option<mpsc::Sender<Message>>>,
+    room: Arc<Semaphore>,
+    stopped: watch::Receiver<bool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, feed: Arc<OnceLock<Feed>>) -> Result<Self> {
+        let (queue, requests) = mpsc::channel(QUEUE_REQUESTS);
+        let (stop, stopped) = watch::channel(false);
+        let state = State::load(connection, requests, feed)
+            .map_err(|fault| fault.during("reading where the log ends"))?;
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || {
+                state.run();
+                // The watch's end says the same if the thread panics.
+                let _ = stop.send(true);
+            })
+            .map_err(|error| StoreError::Storage {
+                doing: "starting the writer",
+                cause: error.to_string(),
+            })?;
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            room: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
+            stopped,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Has work done in a transaction that is durable when this answers.
+    /// `bytes` is about what it holds and writes.
+    pub(super) async fn write<T, F>(&self, doing: &'static str, bytes: u64, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Unit<'_>) -> Work<T> + Send + 'static,
+    {
+        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
+        let kib = kib.saturating_add(1).min(QUEUE_KIB);
+        let room = self.room.clone().acquire_many_owned(kib).await;
+        let room = room.map_err(|_| StoreError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let call = Call {
+            doing,
+            work: Some(work),
+            result: None,
+            reply,
+        };
+        self.send(Message::Work(Box::new(call), room)).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn send(&self, message: Message) -> Result<()> {
+        let queue = self.queue.lock().clone().ok_or(StoreError::Closed)?;
+        queue.send(message).await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Finishes what was sent before and refuses what comes later.
+    pub(super) async fn close(&self) {
+        self.room.close();
+        // An error says that it is closed already.
+        let _ = self.send(Message::Close).await;
+        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // The thread ends when the queue is empty and has no sender.
+        self.queue.lock().take();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.thread().id() != std::thread::current().id()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's writer panicked");
+        }
+    }
+}
+
+struct State {
+    connection: Connection,
+    requests: mpsc::Receiver<Message>,
+    feed: Arc<OnceLock<Feed>>,
+    positions: Positions,
+    tenants: HashMap<TenantId, TenantKey>,
+    cleanup: Cleanup,
+}
+
+/// Requests that share a transaction, and the room that they take in the
+/// queue.
+#[derive(Default)]
+struct Group {
+    jobs: Vec<Box<dyn Job>>,
+    rooms: Vec<OwnedSemaphorePermit>,
+    kib: usize,
+}
+
+impl State {
+    fn load(
+        connection: Connection,
+        requests: mpsc::Receiver<Message>,
+        feed: Arc<OnceLock<Feed>>,
+    ) -> Work<Self> {
+        Ok(Self {
+            positions: Positions::load(&connection)?,
+            cleanup: Cleanup::load(&connection)?,
+            tenants: HashMap::new(),
+            connection,
+            requests,
+            feed,
+        })
+    }
+
+    fn run(mut self) {
+        while let Some(group) = self.next() {
+            if !group.jobs.is_empty() {
+                self.serve(group);
+            }
+            // One step after each group: neither starves the other.
+            self.cleanup.step(&mut self.connection);
+        }
+    }
+
+    /// What is to be done next; an empty group if only cleaning up is.
+    fn next(&mut self) -> Option<Group> {
+        let mut group = Group::default();
+        if !self.cleanup.is_due() {
+            let first = self.requests.blocking_recv()?;
+            self.take(first, &mut group);
+        }
+        while group.jobs.len() < GROUP_REQUESTS && group.kib < GROUP_KIB {
+            match self.requests.try_recv() {
+                Ok(message) => self.take(message, &mut group),
+                Err(mpsc::error::TryRecvError::Empty) => break,
+                Err(mpsc::error::TryRecvError::Disconnected) if group.jobs.is_empty() => {
+                    return None;
+                }
+                Err(mpsc::error::TryRecvError::Disconnected) => break,
+            }
+        }
+        Some(group)
+    }
+
+    fn take(&mut self, message: Message, group: &mut Group) {
+        match message {
+            Message::Work(job, room) => {
+                group.jobs.push(job);
+                group.kib += room.num_permits();
+                group.rooms.push(room);
+            }
+            Message::Close => self.requests.close(),
+        }
+    }
+
+    fn serve(&mut self, mut group: Group) {
+        let result = self.commit(&mut group.jobs);
+        let failure = result.err().map(|fault| {
+            self.recover();
+            let error = fault.during("committing");
+            tracing::error!(%error, requests = group.jobs.len(), "a transaction failed");
+            error
+        });
+        for job in group.jobs {
+            job.answer(failure.as_ref());
+        }
+    }
+
+    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Work<()> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut unit = Unit::new(&self.connection, self.positions, &mut self.tenants);
+        for job in jobs {
+            let mark = unit.begin()?;
+            if job.run(&mut unit) {
+                unit.keep()?;
+            } else {
+                unit.undo(&mark)?;
+            }
+        }
+        unit.finish()?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.positions = unit.positions;
+        self.cleanup.add(unit.gone);
+        let accepted = unit.accepted;
+        if let Some(feed) = self.feed.get()
+            && !accepted.is_empty()
+        {
+            feed(accepted);
+        }
+        Ok(())
+    }
+
+    /// After a failed transaction: back to what is durable.
+    fn recover(&mut self) {
+        self.tenants.clear();
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a failed transaction could not be rolled back");
+        }
+        // `positions` was not touched: it is set after a commit only.
+    }
+}
