@@ -76,6 +76,15 @@ impl TryFrom<Box<RawValue>> for Json {
     }
 }
 
+impl TryFrom<&RawValue> for Json {
+    type Error = JsonError;
+
+    fn try_from(raw: &RawValue) -> Result<Self, JsonError> {
+        check_depth(raw.get())?;
+        Ok(Self(raw.get().into()))
+    }
+}
+
 /// Of well-formed text. `RawValue` itself accepts any depth.
 fn check_depth(text: &str) -> Result<(), JsonError> {
     let (mut depth, mut in_string, mut escaped) = (0, false, false);

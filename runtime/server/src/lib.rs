@@ -1,33 +1,46 @@
 //! HTTP API, authentication, problem responses, OpenAPI and metrics.
+//!
+//! One file per resource holds its handlers. Around them:
+//! - `serve` bounds connections and drains them at shutdown;
+//! - `router` lists the routes, from which the OpenAPI document is made;
+//! - `auth` decides who calls and what they may do, before any handler runs;
+//! - `body`, `path`, `page` and `cloudevents` read what clients send, each
+//!   with its bounds;
+//! - `problem` is the one shape of every refusal, and `refusals` says which
+//!   problem each error of the rooms below is.
+//!
+//! It decides nothing about rules: it validates, asks the engine or the
+//! store, and answers.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+mod activations;
+mod app;
+mod auth;
+mod body;
+mod bundle;
+mod cascades;
+mod cloudevents;
+mod config_schema;
+mod dead_letters;
+mod effects;
+mod evaluate;
+mod events;
+mod executions;
+mod health;
+mod histogram;
+mod metrics;
+mod openapi;
+mod page;
+mod path;
+mod problem;
+mod refusals;
+mod router;
+mod rules;
+mod serve;
+mod tenants;
+mod time;
+mod tokens;
+mod usage;
+mod wire;
 
-use ringfence_engine::{Engine, Observer};
-
-/// How the server is set up.
-#[derive(Debug, Clone)]
-pub struct ServerConfig {
-    /// The operator's token, which may do everything. Kept hashed.
-    pub operator_token: String,
-}
-
-/// Counts what happens; give it to the engine as its observer and to
-/// [`serve`], which publishes it at `/metrics`.
-#[derive(Clone, Default)]
-pub struct Metrics {}
-
-impl Observer for Metrics {}
-
-/// Serves until `shutdown` resolves, then refuses new work, answers what was
-/// begun, drains the engine and closes the store.
-pub async fn serve(
-    _listener: tokio::net::TcpListener,
-    _engine: Engine,
-    _metrics: Arc<Metrics>,
-    _config: ServerConfig,
-    _shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let _: Option<SocketAddr> = None;
-    unimplemented!()
-}
+pub use metrics::Metrics;
+pub use serve::{ServerConfig, serve};

@@ -1,0 +1,339 @@
+//! Accepting events, and what became of one.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use ringfence_model::{Event, EventId, RuleName, VersionId};
+use ringfence_store::{Append, EventRecord, EventState, Outcome};
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::auth::{Access, EventsWrite, Read};
+use crate::body::{self, Bound, Share};
+use crate::cloudevents::{self, Form, Taker};
+use crate::path::IdPath;
+use crate::problem::{Kind, Problem};
+use crate::wire;
+
+/// A request's events together, in bytes.
+const EVENTS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Larger bodies are parsed on a thread of their own, so that they keep no
+/// other request waiting.
+const PARSED_HERE_BYTES_MAX: usize = 512 * 1024;
+
+/// Events that are durable now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Accepted)]
+pub(crate) struct AcceptedView {
+    /// In the order sent.
+    accepted: Vec<AcceptedEvent>,
+}
+
+/// An event that is durable.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AcceptedEvent {
+    /// Ringfence's id of it: derived from tenant, source and id, so that the
+    /// same event sent twice is one.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    id: Hex,
+    /// Its cascade: itself.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    cascade: Hex,
+    /// Whether it had been accepted before; it is then not run again.
+    duplicate: bool,
+}
+
+/// An event's id, written quickly: this is once per event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hex(EventId);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0.as_bytes()) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        let text = std::str::from_utf8(&text).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(text)
+    }
+}
+
+/// Accept events
+///
+/// Takes CloudEvents 1.0 over HTTP in structured, batch or binary form: up
+/// to 10,000 events and 32 MiB. All are accepted or none; when this answers,
+/// they are on disk. An event with a (source, id) that was accepted before is
+/// accepted again and not run again.
+#[utoipa::path(
+    post, path = "/v1/tenants/{tenant}/events", operation_id = "acceptEvents", tag = "events",
+    params(("tenant" = String, Path, description = "The tenant's name.")),
+    request_body(
+        description = "One event, or a batch. In binary form the body is the event's data and its attributes are in `ce-` headers.",
+        content(
+            (wire::CloudEvent = "application/cloudevents+json"),
+            (Vec<wire::CloudEvent> = "application/cloudevents-batch+json"),
+            ("application/json"),
+            ("text/plain"),
+        ),
+    ),
+    responses((status = 202, description = "They are durable.", body = AcceptedView)),
+)]
+pub(crate) async fn accept(
+    access: Access<EventsWrite>,
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<AcceptedView>), Problem> {
+    let form = cloudevents::form(&headers)?;
+    let (events, share) = read(&app, &access, form, headers, body).await?;
+    let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+    let appends = app
+        .engine
+        .accept(access.tenant(), events)
+        .await
+        .map_err(|error| place(error.into(), form))?;
+    drop(share);
+    let accepted: Vec<AcceptedEvent> = ids
+        .into_iter()
+        .zip(appends)
+        .map(|(id, append)| AcceptedEvent {
+            id: Hex(id),
+            cascade: Hex(id),
+            duplicate: append == Append::Duplicate,
+        })
+        .collect();
+    let duplicates = accepted.iter().filter(|event| event.duplicate).count();
+    app.metrics
+        .accepted((accepted.len() - duplicates) as u64, duplicates as u64);
+    Ok((StatusCode::ACCEPTED, Json(AcceptedView { accepted })))
+}
+
+/// A place in a batch of one event that was not sent as a batch means
+/// nothing to the sender.
+fn place(problem: Problem, form: Form) -> Problem {
+    match form {
+        Form::Batch => problem,
+        Form::Structured | Form::Binary => problem.outside_batch(),
+    }
+}
+
+/// Reads a request's events, with the share of memory that they hold.
+pub(crate) async fn read(
+    app: &App,
+    access: &Access<EventsWrite>,
+    form: Form,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(Vec<Event>, Share), Problem> {
+    let bound = Bound {
+        bytes: EVENTS_BYTES_MAX,
+        kind: Kind::BODY_TOO_LARGE,
+        hint: "Nothing was accepted. Send the events in several batches.",
+    };
+    let held = body::read(&app.body_memory, &headers, body, bound).await?;
+    let taker = Taker {
+        tenant: access.tenant().clone(),
+        now_us: app.now_us(),
+    };
+    let events = parse(form, headers, held.bytes, taker).await?;
+    Ok((events, held.share))
+}
+
+async fn parse(
+    form: Form,
+    headers: HeaderMap,
+    bytes: Bytes,
+    taker: Taker,
+) -> Result<Vec<Event>, Problem> {
+    let here = bytes.len() <= PARSED_HERE_BYTES_MAX;
+    let work = move || cloudevents::events(form, &headers, &bytes, &taker);
+    if here {
+        return Ok(work()?);
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(events) => Ok(events?),
+        Err(error) => {
+            tracing::error!(%error, "parsing events failed");
+            Err(Problem::new(
+                Kind::INTERNAL,
+                "The events could not be parsed.",
+            ))
+        }
+    }
+}
+
+/// What happened to an event.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventStory)]
+pub(crate) struct EventView {
+    /// The event.
+    #[schema(value_type = wire::Event)]
+    event: Event,
+    /// Where it stands.
+    #[schema(value_type = wire::EventState)]
+    state: EventState,
+    /// When it was finished, in microseconds since 1970.
+    done_us: Option<u64>,
+    /// For each rule that was or is in force, what became of it and why.
+    rules: Vec<Fate>,
+}
+
+/// What became of one rule for one event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Fate {
+    /// Which rule.
+    #[schema(value_type = String)]
+    rule: RuleName,
+    /// Which version was, or is, in force.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
+    version: VersionId,
+    #[serde(flatten)]
+    outcome: FateOutcome,
+}
+
+/// Whether a rule was run on an event, and why (not).
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub(crate) enum FateOutcome {
+    /// It was run.
+    Ran {
+        /// The record.
+        #[schema(value_type = String)]
+        execution: ringfence_model::ExecutionId,
+    },
+    /// It was run and stopped, or a budget was used up; the event is in the
+    /// dead letters for this rule.
+    DeadLettered {
+        /// The record, if it was run.
+        #[schema(value_type = Option<String>)]
+        execution: Option<ringfence_model::ExecutionId>,
+        /// Why.
+        #[schema(value_type = wire::Stop)]
+        stop: ringfence_model::Stop,
+    },
+    /// It wants the event and was not run on it.
+    Skipped {
+        /// `percent`: the activation's share leaves this event out.
+        #[schema(value_type = String)]
+        reason: ringfence_store::SkipReason,
+    },
+    /// It wants the event and is still to be run on it.
+    Waiting,
+    /// It does not want events of this type.
+    NotTriggered {
+        /// The types that it wants.
+        triggers: Vec<String>,
+    },
+    /// It wants such events, and was put in force after this one was
+    /// finished.
+    NotInForce {
+        /// Since when it is in force, in microseconds since 1970.
+        activated_us: u64,
+    },
+}
+
+impl From<Outcome> for FateOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Ran { execution } => Self::Ran { execution },
+            Outcome::DeadLettered { execution, stop } => Self::DeadLettered { execution, stop },
+            Outcome::Skipped { reason } => Self::Skipped { reason },
+        }
+    }
+}
+
+/// What happened to an event
+///
+/// For each rule: whether it ran, and if not, why not.
+#[utoipa::path(
+    get, path = "/v1/tenants/{tenant}/events/{id}", operation_id = "getEvent", tag = "events",
+    params(
+        ("tenant" = String, Path, description = "The tenant's name."),
+        ("id" = String, Path, description = "The event's id, as `accepted` gave it."),
+    ),
+    responses((status = 200, description = "Its story.", body = EventView)),
+)]
+pub(crate) async fn get(
+    access: Access<Read, IdPath<EventId>>,
+    State(app): State<Arc<App>>,
+) -> Result<Json<EventView>, Problem> {
+    let IdPath { tenant, id } = &access.path;
+    let record = app.store().event(tenant, *id).await?.ok_or_else(|| {
+        Problem::new(
+            Kind::NO_EVENT,
+            format!("Tenant `{tenant}` has no event {id}."),
+        )
+        .hint("Ids are those that `accepted` gave. Finished events are kept for a while only.")
+    })?;
+    let active = app.engine.activations(tenant)?;
+    Ok(Json(story(record, &active)))
+}
+
+type InForce = (
+    Arc<ringfence_model::Activation>,
+    Arc<ringfence_model::Manifest>,
+);
+
+fn story(record: EventRecord, active: &[InForce]) -> EventView {
+    let mut rules: Vec<Fate> = record
+        .decisions
+        .into_iter()
+        .map(|decision| Fate {
+            rule: decision.rule,
+            version: decision.version,
+            outcome: decision.outcome.into(),
+        })
+        .collect();
+    for (activation, manifest) in active {
+        if rules.iter().any(|fate| fate.rule == activation.rule) {
+            continue;
+        }
+        let outcome = if manifest.trigger_for(&record.event.ty).is_none() {
+            FateOutcome::NotTriggered {
+                triggers: manifest
+                    .triggers
+                    .iter()
+                    .map(|trigger| trigger.ty.clone())
+                    .collect(),
+            }
+        } else if record.state == EventState::Waiting {
+            FateOutcome::Waiting
+        } else {
+            FateOutcome::NotInForce {
+                activated_us: activation.activated_us,
+            }
+        };
+        rules.push(Fate {
+            rule: activation.rule.clone(),
+            version: activation.version,
+            outcome,
+        });
+    }
+    EventView {
+        event: record.event,
+        state: record.state,
+        done_us: record.done_us,
+        rules,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_look_the_same_however_they_are_written() {
+        let id = EventId::root(&"acme".parse().unwrap(), "/crm", "e1");
+        assert_eq!(
+            serde_json::to_string(&Hex(id)).unwrap(),
+            serde_json::to_string(&id).unwrap()
+        );
+    }
+}

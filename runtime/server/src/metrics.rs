@@ -1,0 +1,409 @@
+//! All metrics of a server, each with its unit and meaning.
+//!
+//! No metric has a label that tenants choose, so their number is bounded by
+//! the code. What happens per execution or event costs a few atomic
+//! additions; the rest is counted per request.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use ringfence_engine::{EventDone, Observer, Stats};
+use ringfence_model::{RuleName, StopCode, TenantId, Usage};
+use tokio::sync::Notify;
+
+use crate::histogram::Histogram;
+
+/// Bounds of the buckets for times, in microseconds.
+const MICROS: &[u64] = &[
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 2_500_000, 5_000_000, 10_000_000, 60_000_000,
+];
+const MICROS_PER_SECOND: f64 = 1_000_000.0;
+/// Bounds of the buckets for fuel.
+const FUEL: &[u64] = &[
+    10_000,
+    30_000,
+    100_000,
+    300_000,
+    1_000_000,
+    3_000_000,
+    10_000_000,
+    30_000_000,
+    100_000_000,
+];
+
+/// Tenants share these by the hash of their name.
+const BELLS: usize = 64;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Code {
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Result_ {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Source {
+    source: &'static str,
+}
+
+/// A request as metrics see it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    method: &'static str,
+    /// The route's pattern, not the path.
+    route: Route,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Route(String);
+
+impl EncodeLabelValue for Route {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.0.as_str().encode(encoder)
+    }
+}
+
+/// Counts what happens; give it to the engine as its observer and to
+/// [`serve`](crate::serve), which publishes it at `/metrics` and uses it to
+/// wake long polls.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    accepted: Counter<u64, AtomicU64>,
+    duplicates: Counter<u64, AtomicU64>,
+    refused: Family<Code, Counter>,
+    requests: Family<Answered, Counter>,
+    request_time: Histogram,
+    /// Where `StopCode::ALL` has the code.
+    stops: Vec<Counter>,
+    ok: Counter,
+    stopped: Counter,
+    fuel_used: Counter,
+    wall: Histogram,
+    fuel: Histogram,
+    latency_root: Histogram,
+    latency_follow_up: Histogram,
+    done_root: Counter,
+    done_follow_up: Counter,
+    tenants: Gauge,
+    waiting: Gauge,
+    running: Gauge,
+    committing: Gauge,
+    hasher: RandomState,
+    bells: Box<[Notify]>,
+    listeners: AtomicUsize,
+}
+
+impl Default for Metrics {
+    #[expect(clippy::too_many_lines, reason = "one list of all metrics")]
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("ringfence");
+        let r = &mut registry;
+
+        let accepted = Counter::default();
+        r.register(
+            "events_accepted",
+            "Events from outside that were made durable",
+            accepted.clone(),
+        );
+        let duplicates = Counter::default();
+        r.register(
+            "events_duplicate",
+            "Events from outside that had been accepted before",
+            duplicates.clone(),
+        );
+        let refused = Family::<Code, Counter>::default();
+        r.register(
+            "refusals",
+            "Requests answered by a problem, by its code",
+            refused.clone(),
+        );
+
+        let requests = Family::<Answered, Counter>::default();
+        r.register(
+            "http_requests",
+            "Requests answered, by route and status",
+            requests.clone(),
+        );
+        let request_time = Histogram::new(MICROS, MICROS_PER_SECOND);
+        r.register_with_unit(
+            "http_request_duration",
+            "From a request's head to its answer, long polls left out",
+            Unit::Seconds,
+            request_time.clone(),
+        );
+
+        let executions = Family::<Result_, Counter>::default();
+        r.register(
+            "executions",
+            "Executions committed, by how they ended",
+            executions.clone(),
+        );
+        let stops = Family::<Code, Counter>::default();
+        r.register("stops", "Executions stopped, by code", stops.clone());
+        let fuel_used = Counter::default();
+        r.register(
+            "fuel_used",
+            "Fuel charged to all executions; 1 is about one wasm instruction",
+            fuel_used.clone(),
+        );
+        let wall = Histogram::new(MICROS, MICROS_PER_SECOND);
+        r.register_with_unit(
+            "execution_wall",
+            "Wall-clock time of an execution",
+            Unit::Seconds,
+            wall.clone(),
+        );
+        let fuel = Histogram::new(FUEL, 1.0);
+        r.register("execution_fuel", "Fuel of an execution", fuel.clone());
+
+        let done = Family::<Source, Counter>::default();
+        r.register(
+            "events_done",
+            "Events finished, durably: from outside, or follow-ups",
+            done.clone(),
+        );
+        // Families of the metrics library hold metrics of one kind, made by
+        // a function; this one is.
+        let latency = Family::<Source, Histogram, fn() -> Histogram>::new_with_constructor(|| {
+            Histogram::new(MICROS, MICROS_PER_SECOND)
+        });
+        r.register_with_unit(
+            "event_latency",
+            "From an event's acceptance to its durable end",
+            Unit::Seconds,
+            latency.clone(),
+        );
+
+        let gauge = |r: &mut Registry, name: &str, help: &str| {
+            let gauge = Gauge::default();
+            r.register(name, help, gauge.clone());
+            gauge
+        };
+        let (root, follow_up) = (
+            Source { source: "outside" },
+            Source {
+                source: "follow-up",
+            },
+        );
+        Self {
+            tenants: gauge(r, "tenants", "Tenants known"),
+            waiting: gauge(
+                r,
+                "events_waiting",
+                "Events that wait, in memory and on disk",
+            ),
+            running: gauge(r, "executions_running", "Executions running now"),
+            committing: gauge(
+                r,
+                "commits_waiting",
+                "Results of executions on their way to the disk",
+            ),
+            stops: StopCode::ALL
+                .iter()
+                .map(|code| {
+                    stops
+                        .get_or_create(&Code {
+                            code: code.as_str(),
+                        })
+                        .clone()
+                })
+                .collect(),
+            ok: executions.get_or_create(&Result_ { result: "ok" }).clone(),
+            stopped: executions
+                .get_or_create(&Result_ { result: "stopped" })
+                .clone(),
+            latency_root: latency.get_or_create(&root).clone(),
+            latency_follow_up: latency.get_or_create(&follow_up).clone(),
+            done_root: done.get_or_create(&root).clone(),
+            done_follow_up: done.get_or_create(&follow_up).clone(),
+            accepted,
+            duplicates,
+            refused,
+            requests,
+            request_time,
+            fuel_used,
+            wall,
+            fuel,
+            registry,
+            hasher: RandomState::new(),
+            bells: (0..BELLS).map(|_| Notify::new()).collect(),
+            listeners: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Observer for Metrics {
+    fn executed(&self, tenant: &TenantId, _: &RuleName, usage: &Usage, stop: Option<StopCode>) {
+        match stop {
+            None => self.ok.inc(),
+            Some(code) => {
+                // `ALL` lists the codes in the order of their definition.
+                if let Some(counter) = self.stops.get(code as usize) {
+                    counter.inc();
+                }
+                self.stopped.inc()
+            }
+        };
+        self.fuel_used.inc_by(usage.fuel);
+        self.wall.observe(usage.wall_us);
+        self.fuel.observe(usage.fuel);
+        if usage.effects > 0 && stop.is_none() && self.listeners.load(Ordering::SeqCst) > 0 {
+            self.bell(tenant).notify_waiters();
+        }
+    }
+
+    fn done(&self, event: &EventDone<'_>) {
+        let (count, latency) = match event.depth {
+            0 => (&self.done_root, &self.latency_root),
+            _ => (&self.done_follow_up, &self.latency_follow_up),
+        };
+        count.inc();
+        latency.observe(event.durable_us.saturating_sub(event.accepted_us));
+    }
+}
+
+impl Metrics {
+    /// Events of one request were made durable.
+    pub(crate) fn accepted(&self, new: u64, duplicates: u64) {
+        self.accepted.inc_by(new);
+        self.duplicates.inc_by(duplicates);
+    }
+
+    /// A request was answered. `micros` is none for a long poll.
+    pub(crate) fn answered(
+        &self,
+        method: &axum::http::Method,
+        route: &str,
+        status: u16,
+        refused: Option<&'static str>,
+        micros: Option<u64>,
+    ) {
+        let answered = Answered {
+            method: bounded_method(method),
+            route: Route(route.to_owned()),
+            status,
+        };
+        self.requests.get_or_create(&answered).inc();
+        if let Some(code) = refused {
+            self.refused.get_or_create(&Code { code }).inc();
+        }
+        if let Some(micros) = micros {
+            self.request_time.observe(micros);
+        }
+    }
+
+    /// All metrics in the OpenMetrics text format.
+    pub(crate) fn text(&self, stats: Stats) -> Result<String, std::fmt::Error> {
+        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.tenants.set(signed(stats.tenants));
+        self.waiting.set(signed(stats.waiting));
+        self.running.set(signed(stats.running));
+        self.committing.set(signed(stats.committing));
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    /// Is rung when a run of the tenant (or, rarely, of another) has effects.
+    pub(crate) fn bell(&self, tenant: &TenantId) -> &Notify {
+        let hash = self.hasher.hash_one(tenant.as_str()) as usize;
+        &self.bells[hash % BELLS]
+    }
+
+    /// Keeps the bells ringing until the answer is dropped.
+    pub(crate) fn listen(&self) -> Listening<'_> {
+        self.listeners.fetch_add(1, Ordering::SeqCst);
+        Listening(&self.listeners)
+    }
+}
+
+/// Somebody listens to the bells.
+#[derive(Debug)]
+pub(crate) struct Listening<'a>(&'a AtomicUsize);
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Clients choose the method, so only known ones become labels.
+fn bounded_method(method: &axum::http::Method) -> &'static str {
+    ["GET", "PUT", "POST", "DELETE", "HEAD"]
+        .into_iter()
+        .find(|known| method.as_str() == *known)
+        .unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stop_codes_are_listed_in_the_order_of_their_definition() {
+        for (index, code) in StopCode::ALL.iter().enumerate() {
+            assert_eq!(*code as usize, index, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_happens_is_counted() {
+        let metrics = Metrics::default();
+        let (tenant, rule) = ("acme".parse().unwrap(), "r".parse().unwrap());
+        let usage = Usage {
+            fuel: 20_000,
+            wall_us: 70,
+            ..Usage::default()
+        };
+        metrics.executed(&tenant, &rule, &usage, None);
+        metrics.executed(&tenant, &rule, &usage, Some(StopCode::OutOfFuel));
+        metrics.done(&EventDone {
+            tenant: &tenant,
+            event: ringfence_model::EventId::from_bytes([0; 16]),
+            depth: 0,
+            accepted_us: 1_000,
+            durable_us: 3_000,
+        });
+        metrics.accepted(3, 1);
+        metrics.answered(
+            &axum::http::Method::PATCH,
+            "/x",
+            404,
+            Some("no-path"),
+            Some(10),
+        );
+        let text = metrics
+            .text(Stats {
+                waiting: 5,
+                ..Stats::default()
+            })
+            .unwrap();
+        for line in [
+            r#"ringfence_executions_total{result="ok"} 1"#,
+            r#"ringfence_stops_total{code="out-of-fuel"} 1"#,
+            r#"ringfence_stops_total{code="trap"} 0"#,
+            "ringfence_fuel_used_total 40000",
+            r#"ringfence_execution_wall_seconds_bucket{le="0.0001"} 2"#,
+            r#"ringfence_event_latency_seconds_bucket{le="0.0025",source="outside"} 1"#,
+            "ringfence_events_accepted_total 3",
+            "ringfence_events_duplicate_total 1",
+            "ringfence_events_waiting 5",
+            r#"ringfence_refusals_total{code="no-path"} 1"#,
+            r#"ringfence_http_requests_total{method="other",route="/x",status="404"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Which problem each error of the engine, the store and the sandbox is.
+
+use ringfence_engine::EngineError;
+use ringfence_sandbox::UploadError;
+use ringfence_store::StoreError;
+
+use crate::problem::{Kind, Problem};
+
+/// How long a client waits before it tries again what the host could not take
+/// now, in seconds.
+const RETRY_AFTER_S: u64 = 1;
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoTenant => no_tenant("There is no such tenant.".into()),
+            StoreError::Full { limit, max } => Self::new(Kind::LIMIT_REACHED, error.to_string())
+                .over(max, max)
+                .hint(format!(
+                    "Delete what is not needed any more, or ask the operator to raise `{limit}`."
+                )),
+            StoreError::Closed => shutting_down(),
+            StoreError::Storage { .. } | StoreError::Damaged { .. } => {
+                // The cause may name files of the host: it is for the
+                // operator, not for tenants.
+                tracing::error!(%error, "storage failed");
+                Self::new(
+                    Kind::STORAGE_FAILED,
+                    "The storage could not do what was asked. Nothing was half-done.",
+                )
+                .hint("Try again; if it persists, the server's log says why.")
+                .retry_after(RETRY_AFTER_S)
+            }
+        }
+    }
+}
+
+impl From<UploadError> for Problem {
+    fn from(error: UploadError) -> Self {
+        let kind = Kind {
+            status: 422,
+            code: error.code(),
+            title: "The upload is refused.",
+        };
+        let problem = Self::new(kind, error.to_string());
+        match error.hint() {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let detail = || error.to_string();
+        match error {
+            EngineError::NoTenant(_) => no_tenant(detail()),
+            EngineError::NoPlan(_) => Self::new(Kind::NO_PLAN, detail())
+                .hint("Plans are set in the server's configuration; `standard` always exists."),
+            EngineError::Limit(ref limit) => Self::new(Kind::INVALID_LIMIT, detail())
+                .at(format!("limits.{}", limit.name))
+                .over(limit.max, limit.given),
+            EngineError::NoVersion { .. } => Self::new(Kind::NO_VERSION, detail())
+                .hint("`GET .../versions` lists the rule's versions."),
+            EngineError::Percent(_) => Self::new(Kind::INVALID_PERCENT, detail()).at("percent"),
+            EngineError::Upload(upload) => upload.into(),
+            EngineError::Event { index, ref error } => {
+                Self::new(Kind::INVALID_EVENT, error.to_string()).at(format!("events[{index}]"))
+            }
+            EngineError::EventTooLarge {
+                index,
+                bytes,
+                limit,
+            } => Self::new(Kind::EVENT_TOO_LARGE, detail())
+                .at(format!("events[{index}].data"))
+                .over(limit, bytes)
+                .hint("Send a reference to what is large, or ask the operator to raise `event_bytes`."),
+            EngineError::TooMuchWaiting { waiting, limit, .. } => {
+                Self::new(Kind::TOO_MUCH_WAITING, detail())
+                    .over(limit, waiting)
+                    .retry_after(RETRY_AFTER_S)
+                    .hint("Nothing of this request was accepted; send it again later.")
+            }
+            EngineError::Draining => shutting_down(),
+            EngineError::Store(store) => store.into(),
+        }
+    }
+}
+
+fn no_tenant(detail: String) -> Problem {
+    Problem::new(Kind::NO_TENANT, detail)
+        .hint("The operator creates a tenant with `PUT /v1/tenants/{tenant}`.")
+}
+
+pub(crate) fn shutting_down() -> Problem {
+    Problem::new(
+        Kind::SHUTTING_DOWN,
+        "The server is shutting down and takes nothing more.",
+    )
+    .retry_after(RETRY_AFTER_S)
+}
+
+pub(crate) fn overloaded(detail: &str) -> Problem {
+    Problem::new(Kind::OVERLOADED, detail).retry_after(RETRY_AFTER_S)
+}

@@ -1,0 +1,190 @@
+//! Connections: bounded in number and in time, and drained at shutdown.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ringfence_engine::Engine;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::metrics::Metrics;
+use crate::router::router;
+
+/// Connections at one moment; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 1024;
+/// A request's head, from the moment that the connection waits for it: also
+/// how long a connection may be idle.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// A request's head, in bytes; also the buffer per connection.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+const HEADERS_MAX: usize = 100;
+/// How long requests that were begun have after the shutdown began.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// After a failure to accept, most likely for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How the server is set up.
+#[derive(Clone)]
+pub struct ServerConfig {
+    /// The operator's token, which may do everything. Kept hashed.
+    pub operator_token: String,
+}
+
+// The token is a secret.
+impl std::fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerConfig").finish_non_exhaustive()
+    }
+}
+
+/// Serves until `shutdown` resolves, then refuses new work, answers what was
+/// begun (for up to 10 seconds), drains the engine and closes the store.
+///
+/// Fails if the operator's token is empty or the listener has no address.
+pub async fn serve(
+    listener: TcpListener,
+    engine: Engine,
+    metrics: Arc<Metrics>,
+    config: ServerConfig,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    if config.operator_token.trim().is_empty() {
+        let detail = "the operator's token is empty, so anybody could be the operator";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, detail));
+    }
+    let address = listener.local_addr()?;
+    let (stop, stopping) = watch::channel(false);
+    let app = Arc::new(App::new(
+        engine.clone(),
+        metrics,
+        &config.operator_token,
+        stopping.clone(),
+    ));
+    tracing::info!(%address, "listening");
+    let mut connections = accept(listener, &router(app), shutdown, &stopping).await;
+    tracing::info!(open = connections.len(), "shutting down");
+    // The receivers are gone only if no connection is open.
+    let _ = stop.send(true);
+    drain(&mut connections).await;
+    engine.drain().await;
+    engine.store().close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Accepts connections until the shutdown, and answers those that are open.
+async fn accept(
+    listener: TcpListener,
+    router: &Router,
+    shutdown: impl Future<Output = ()>,
+    stopping: &watch::Receiver<bool>,
+) -> JoinSet<()> {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let next = next_connection(&listener, &room);
+        let (stream, permit) = tokio::select! {
+            () = &mut shutdown => return connections,
+            Some(finished) = connections.join_next() => {
+                report(finished);
+                continue;
+            }
+            connection = next => connection,
+        };
+        let (router, stopping) = (router.clone(), stopping.clone());
+        connections.spawn(async move {
+            converse(stream, router, stopping).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn next_connection(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // Only a closed semaphore fails, and this one is never closed.
+    let permit = room.clone().acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Answers the requests of one connection.
+async fn converse(stream: TcpStream, router: Router, mut stopping: watch::Receiver<bool>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was gone at once");
+        return;
+    }
+    let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(into_ok(router.oneshot(request.map(Body::new)).await)) }
+    });
+    let mut connection = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
+            // A client that has sent half a body and closes its side is
+            // still told what is wrong.
+            .half_close(true)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    // An error means that the server is gone, which is the same.
+    let stopped = async { stopping.wait_for(|stopping| *stopping).await.map(drop) };
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = stopped => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+fn into_ok<T>(result: Result<T, Infallible>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
+}
+
+async fn drain(connections: &mut JoinSet<()>) {
+    let all = async {
+        while let Some(finished) = connections.join_next().await {
+            report(finished);
+        }
+    };
+    if tokio::time::timeout(DRAIN_TIME, all).await.is_err() {
+        tracing::warn!(
+            open = connections.len(),
+            "requests were not answered in time; their connections are closed"
+        );
+        connections.shutdown().await;
+    }
+}
+
+fn report(finished: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = finished {
+        tracing::error!(%error, "answering a request failed");
+    }
+}
