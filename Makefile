@@ -1,0 +1,61 @@
+# Everything a newcomer needs. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+GUEST_TARGET_DIR := $(abspath $(or $(RINGFENCE_GUEST_TARGET_DIR),guest-examples/target))
+
+# What the tests and the demonstration find their programs and rules by.
+export RINGFENCE_BIN := $(TARGET_DIR)/debug/ringfence
+export RINGFENCE_GUESTS := $(abspath target/guests)
+export RINGFENCE_GUEST_TARGET_DIR := $(GUEST_TARGET_DIR)
+
+RULES := $(patsubst %/rule.toml,%,$(wildcard guest-examples/*/rule.toml))
+
+# The whole workspace is always selected: Cargo unifies features over what is
+# selected, so any other choice would build wasmtime a second time.
+CARGO_TEST = $(if $(shell cargo nextest --version 2>/dev/null),nextest run --no-fail-fast,test --no-fail-fast --lib --bins --tests)
+
+.PHONY: help demo test build guests setup setup-tests lint bench
+
+help: ## Says what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
+	    printf 'make %-8s %s\n' "$$name" "$$what"; \
+	done
+
+demo: guests ## A server, eight tenants, a storm in three of them: a table of what happened
+	@"$(RINGFENCE_BIN)" demo $(DEMO)
+
+test: guests setup-tests ## All tests: native, WebAssembly, whole system
+	cargo $(CARGO_TEST) --workspace
+	cargo test --workspace --doc
+	CARGO_TARGET_DIR="$(GUEST_TARGET_DIR)" cargo test --manifest-path guest-examples/Cargo.toml
+	"$(RINGFENCE_BIN)" test guest-examples --component "$(RINGFENCE_GUESTS)"
+
+build: ## The command, and prints where it is
+	@scripts/setup-host.sh
+	cargo build --workspace
+	@echo "$(RINGFENCE_BIN)"
+
+guests: setup ## The example rules, into target/guests
+	cargo build --workspace
+	"$(RINGFENCE_BIN)" build --out-dir "$(RINGFENCE_GUESTS)" $(RULES) >/dev/null
+
+setup: ## What building needs and this machine lacks
+	@scripts/setup-host.sh
+	@scripts/setup-guests.sh
+
+setup-tests:
+	@scripts/setup-clients.sh
+
+lint: ## Format and lints, as they are checked before a change is taken
+	cargo fmt --check
+	cargo fmt --check --manifest-path guest-examples/Cargo.toml
+	cargo clippy --workspace --all-targets -- -D warnings
+
+bench: guests ## Ringfence beside its peers, built with optimization
+	cargo bench --workspace
