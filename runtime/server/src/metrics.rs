@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use ringfence_engine::{EventDone, Observer, Stats};
@@ -213,21 +213,20 @@ impl Default for Metrics {
             stops: StopCode::ALL
                 .iter()
                 .map(|code| {
-                    stops
-                        .get_or_create(&Code {
+                    member(
+                        &stops,
+                        &Code {
                             code: code.as_str(),
-                        })
-                        .clone()
+                        },
+                    )
                 })
                 .collect(),
-            ok: executions.get_or_create(&Result_ { result: "ok" }).clone(),
-            stopped: executions
-                .get_or_create(&Result_ { result: "stopped" })
-                .clone(),
-            latency_root: latency.get_or_create(&root).clone(),
-            latency_follow_up: latency.get_or_create(&follow_up).clone(),
-            done_root: done.get_or_create(&root).clone(),
-            done_follow_up: done.get_or_create(&follow_up).clone(),
+            ok: member(&executions, &Result_ { result: "ok" }),
+            stopped: member(&executions, &Result_ { result: "stopped" }),
+            latency_root: member(&latency, &root),
+            latency_follow_up: member(&latency, &follow_up),
+            done_root: member(&done, &root),
+            done_follow_up: member(&done, &follow_up),
             accepted,
             duplicates,
             refused,
@@ -242,6 +241,17 @@ impl Default for Metrics {
             listeners: AtomicUsize::new(0),
         }
     }
+}
+
+/// A member of a family, for use without the family. The family's lock is
+/// free again when this returns.
+fn member<S, M, C>(family: &Family<S, M, C>, labels: &S) -> M
+where
+    S: Clone + std::hash::Hash + Eq,
+    M: Clone,
+    C: MetricConstructor<M>,
+{
+    family.get_or_create(labels).clone()
 }
 
 impl Observer for Metrics {
