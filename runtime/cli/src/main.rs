@@ -1,39 +1,76 @@
-//! The ringfence command. So far: `ringfence build`.
+//! The `ringfence` command: runs a server, and helps those who write rules.
+//!
+//! Data goes to stdout, everything else to stderr. The exit code is 0 when
+//! all is well, 1 when a rule or a test failed, 2 when the command was not
+//! understood or could not do its work.
 
-use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use clap::{Parser, Subcommand};
 
 mod build;
+mod case;
+mod commands;
+mod config;
+mod console;
+mod data;
+mod diff;
+mod error;
+mod files;
+mod host;
+mod lab;
+mod logging;
 
-#[allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command speaks"
-)]
-fn main() -> Result<()> {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_none_or(|command| command != "build") {
-        bail!("usage: ringfence build [--out-dir DIR] PATH...");
-    }
-    let (mut out_dir, mut dirs) = (None, Vec::new());
-    while let Some(argument) = arguments.next() {
-        if argument == "--out-dir" {
-            out_dir = Some(PathBuf::from(
-                arguments.next().context("--out-dir needs a folder")?,
-            ));
-        } else {
-            dirs.push(PathBuf::from(argument));
+use commands::{
+    BuildArgs, DemoArgs, InspectArgs, NewArgs, RunArgs, ServeArgs, TestArgs, build_command, demo,
+    inspect, new, run, serve, test,
+};
+use error::Verdict;
+
+/// Runs the automation rules of many tenants, each in a sandbox with limits.
+#[derive(Debug, Parser)]
+#[command(name = "ringfence", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server.
+    Serve(ServeArgs),
+    /// Shows on this machine what a storm in three of eight tenants does to the others.
+    Demo(DemoArgs),
+    /// Makes the folder of a new rule.
+    New(NewArgs),
+    /// Builds rules into components.
+    Build(BuildArgs),
+    /// Runs rules' fixtures in the sandbox that also runs them in production.
+    Test(TestArgs),
+    /// Runs a component on one event and shows what came of it.
+    Run(RunArgs),
+    /// Shows what a component is and declares.
+    Inspect(InspectArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let verdict = match &cli.command {
+        Command::Serve(args) => serve(args),
+        Command::Demo(args) => demo(args),
+        Command::New(args) => new(args),
+        Command::Build(args) => build_command(args),
+        Command::Test(args) => test(args),
+        Command::Run(args) => run(args),
+        Command::Inspect(args) => inspect(args),
+    };
+    match verdict {
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::Failed) => ExitCode::from(1),
+        Err(error) if error::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::explain(&error);
+            ExitCode::from(2)
         }
     }
-    let built = build::build_all(&dirs, out_dir.as_deref(), &mut |line| eprintln!("{line}"))?;
-    for built in built {
-        println!(
-            "{}\t{}\t{} bytes",
-            built.name,
-            built.path.display(),
-            built.size
-        );
-    }
-    Ok(())
 }

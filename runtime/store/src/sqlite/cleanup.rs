@@ -93,7 +93,10 @@ fn remove_some(connection: &mut Connection, tenant: TenantKey) -> Work<bool> {
     }
     if !found {
         transaction.execute("DELETE FROM counts WHERE tenant = ?", [tenant])?;
-        transaction.execute("DELETE FROM tenants WHERE id = ? AND name IS NULL", [tenant])?;
+        transaction.execute(
+            "DELETE FROM tenants WHERE id = ? AND name IS NULL",
+            [tenant],
+        )?;
     }
     transaction.commit()?;
     Ok(found)
@@ -111,7 +114,9 @@ fn remove_events(connection: &Connection, tenant: TenantKey) -> Work<bool> {
             .query_row([seq], |row| row.get(0))
             .optional()?;
         remove_runs(connection, runs.flatten().as_deref())?;
-        connection.prepare_cached("DELETE FROM events WHERE seq = ?")?.execute([seq])?;
+        connection
+            .prepare_cached("DELETE FROM events WHERE seq = ?")?
+            .execute([seq])?;
     }
     Ok(!seqs.is_empty())
 }

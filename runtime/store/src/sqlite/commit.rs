@@ -13,14 +13,17 @@ use super::fault::{Work, decode};
 use super::unit::{Delta, TenantKey, Unit};
 use super::value::{EVENT_INSERT, Int, insert_event, ledger, number};
 use crate::{CommitOutcome, Decision, FollowUp, RunCommit, Seq};
-pub(super) use prepared::Prepared;
 use prepared::Letter;
+pub(super) use prepared::Prepared;
 use state::Changes;
 
 /// Commits in this order, each all or nothing: what can refuse one is looked
 /// at before anything of it is written.
 pub(super) fn commit(unit: &mut Unit<'_>, commits: &[Prepared]) -> Work<Vec<CommitOutcome>> {
-    commits.iter().map(|prepared| apply(unit, prepared)).collect()
+    commits
+        .iter()
+        .map(|prepared| apply(unit, prepared))
+        .collect()
 }
 
 /// What was committed for an event that waits.
@@ -59,7 +62,14 @@ fn apply(unit: &mut Unit<'_>, prepared: &Prepared) -> Work<CommitOutcome> {
         insert_follow_up(unit, tenant, prepared, follow_up)?;
     }
     for letter in &prepared.letters {
-        insert_letter(unit, tenant, commit.seq, &commit.event, letter, prepared.since_us)?;
+        insert_letter(
+            unit,
+            tenant,
+            commit.seq,
+            &commit.event,
+            letter,
+            prepared.since_us,
+        )?;
     }
     draw(unit, tenant, commit)?;
     waiting.dead |= !prepared.letters.is_empty();
@@ -217,8 +227,15 @@ fn insert_follow_up(
     unit.positions.event = seq;
     let letter = Letter::of_event(stop)?;
     unit.connection
-        .prepare_cached("INSERT INTO finished (seq, tenant, done_us, dead, stop) VALUES (?, ?, ?, 1, ?)")?
-        .execute(params![Int(seq), tenant, Int(prepared.since_us), letter.stop])?;
+        .prepare_cached(
+            "INSERT INTO finished (seq, tenant, done_us, dead, stop) VALUES (?, ?, ?, 1, ?)",
+        )?
+        .execute(params![
+            Int(seq),
+            tenant,
+            Int(prepared.since_us),
+            letter.stop
+        ])?;
     let dead_lettered = Delta {
         dead_lettered: 1,
         ..Delta::default()
@@ -246,8 +263,14 @@ fn insert_letter(
         letter.code.as_str(),
         letter.rule.as_ref().map(ringfence_model::RuleName::as_str),
         event.id.as_bytes(),
-        letter.version.as_ref().map(ringfence_model::VersionId::as_bytes),
-        letter.execution.as_ref().map(ringfence_model::ExecutionId::as_bytes),
+        letter
+            .version
+            .as_ref()
+            .map(ringfence_model::VersionId::as_bytes),
+        letter
+            .execution
+            .as_ref()
+            .map(ringfence_model::ExecutionId::as_bytes),
         event.lineage.cascade.as_bytes(),
         letter.stop,
     ])?;
@@ -297,7 +320,13 @@ fn settle(
             .prepare_cached(
                 "UPDATE waiting SET dead = ?, decisions = ?, runs = ? WHERE tenant = ? AND seq = ?",
             )?
-            .execute(params![waiting.dead, waiting.decisions, waiting.runs, tenant, seq])?;
+            .execute(params![
+                waiting.dead,
+                waiting.decisions,
+                waiting.runs,
+                tenant,
+                seq
+            ])?;
         return Ok(());
     };
     unit.connection

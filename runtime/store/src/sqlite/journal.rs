@@ -108,7 +108,8 @@ impl Journal for Sqlite {
                 let Some(key) = unit.tenant(&tenant)? else {
                     return Ok((bound, 0));
                 };
-                let removed = lists::remove_outgoing(unit.connection, key, bound, ACKNOWLEDGE_ROWS)?;
+                let removed =
+                    lists::remove_outgoing(unit.connection, key, bound, ACKNOWLEDGE_ROWS)?;
                 Ok((bound, removed))
             });
             let (bound, removed) = step.await?;

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use ringfence_model::{CascadeId, Event, Json, Ledger, RuleName, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::Sqlite;
 use super::append::append;
 use super::commit::{Prepared, commit, decisions_from};
 use super::fault::Work;
 use super::prune::prune;
 use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, json, ledger, name, number};
-use super::Sqlite;
 use crate::{Append, Backlog, CommitOutcome, Feed, Log, Pending, Result, RunCommit, Seq};
 
 /// What a row costs beside its texts, about, in bytes.
@@ -53,7 +53,9 @@ impl Log for Sqlite {
             .collect::<Result<Vec<_>>>()?;
         let bytes = prepared.iter().map(|one| one.size() + ROW_BYTES).sum();
         self.writer
-            .write("committing runs", bytes, move |unit| commit(unit, &prepared))
+            .write("committing runs", bytes, move |unit| {
+                commit(unit, &prepared)
+            })
             .await
     }
 
@@ -62,10 +64,9 @@ impl Log for Sqlite {
                    WHERE tenant = (SELECT id FROM tenants WHERE name = ?) AND rule = ? AND key = ?";
         self.lookups.ask("recalling a value", |connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let found = statement.query_row(
-                params![tenant.as_str(), rule.as_str(), key],
-                |row| json(row, 0),
-            );
+            let found = statement.query_row(params![tenant.as_str(), rule.as_str(), key], |row| {
+                json(row, 0)
+            });
             Ok(found.optional()?)
         })
     }

@@ -39,7 +39,12 @@ impl Positions {
 
     fn save(&self, connection: &Connection) -> Work<()> {
         let sql = "UPDATE positions SET event = ?, execution = ?, outgoing = ?, dead_letter = ?";
-        let places = params![Int(self.event), Int(self.execution), Int(self.outgoing), Int(self.dead_letter)];
+        let places = params![
+            Int(self.event),
+            Int(self.execution),
+            Int(self.outgoing),
+            Int(self.dead_letter)
+        ];
         connection.prepare_cached(sql)?.execute(places)?;
         Ok(())
     }
@@ -103,7 +108,9 @@ impl<'a> Unit<'a> {
     }
 
     pub(super) fn begin(&mut self) -> Work<Mark> {
-        self.connection.prepare_cached("SAVEPOINT request")?.execute([])?;
+        self.connection
+            .prepare_cached("SAVEPOINT request")?
+            .execute([])?;
         Ok(Mark {
             positions: self.positions,
             accepted: self.accepted.len(),
@@ -113,7 +120,9 @@ impl<'a> Unit<'a> {
     }
 
     pub(super) fn keep(&mut self) -> Work<()> {
-        self.connection.prepare_cached("RELEASE request")?.execute([])?;
+        self.connection
+            .prepare_cached("RELEASE request")?
+            .execute([])?;
         Ok(())
     }
 
@@ -124,7 +133,9 @@ impl<'a> Unit<'a> {
         self.deltas.truncate(mark.deltas);
         // It may hold a tenant that this request created.
         self.tenants.clear();
-        self.connection.prepare_cached("ROLLBACK TO request")?.execute([])?;
+        self.connection
+            .prepare_cached("ROLLBACK TO request")?
+            .execute([])?;
         self.keep()
     }
 

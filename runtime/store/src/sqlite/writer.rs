@@ -243,7 +243,9 @@ impl State {
     }
 
     fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Work<()> {
-        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.connection
+            .prepare_cached("BEGIN IMMEDIATE")?
+            .execute([])?;
         let mut unit = Unit::new(&self.connection, self.positions, &mut self.tenants);
         for job in jobs {
             let mark = unit.begin()?;

@@ -51,9 +51,8 @@ pub(super) fn page(
         Some(_) => ("executions_rule", "rule = ?3"),
         None => ("executions_tenant", "true"),
     };
-    let sql = format!(
-        "{columns} INDEXED BY {index} WHERE {bounds} AND {condition} ORDER BY seq DESC"
-    );
+    let sql =
+        format!("{columns} INDEXED BY {index} WHERE {bounds} AND {condition} ORDER BY seq DESC");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = match &filter.rule {
         Some(rule) if !is_stopped => {
@@ -66,13 +65,24 @@ pub(super) fn page(
 
 /// Whether the row (`seq, rule, stop, started_us`) passes.
 fn matches(filter: &ExecutionFilter, row: &Row<'_>) -> Work<bool> {
-    let text = |column| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
+    let text = |column| {
+        row.get_ref(column)?
+            .as_str_or_null()
+            .map_err(rusqlite::Error::from)
+    };
     let (rule, stop) = (text(1)?, text(2)?);
     let started_us = number(row, 3)?;
-    Ok(filter.rule.as_ref().is_none_or(|wanted| rule == Some(wanted.as_str()))
+    Ok(filter
+        .rule
+        .as_ref()
+        .is_none_or(|wanted| rule == Some(wanted.as_str()))
         && filter.stop.is_none_or(|code| stop == Some(code.as_str()))
-        && filter.since_us.is_none_or(|since_us| started_us >= since_us)
-        && filter.status.is_none_or(|status| (status == Status::Stopped) == stop.is_some()))
+        && filter
+            .since_us
+            .is_none_or(|since_us| started_us >= since_us)
+        && filter
+            .status
+            .is_none_or(|status| (status == Status::Stopped) == stop.is_some()))
 }
 
 fn record(connection: &Connection, row: &Row<'_>) -> Work<(Execution, u64)> {
@@ -82,11 +92,7 @@ fn record(connection: &Connection, row: &Row<'_>) -> Work<(Execution, u64)> {
 }
 
 /// The places of an event's executions.
-fn runs_of(
-    connection: &Connection,
-    tenant: &TenantId,
-    event: EventId,
-) -> Work<Option<Vec<u8>>> {
+fn runs_of(connection: &Connection, tenant: &TenantId, event: EventId) -> Work<Option<Vec<u8>>> {
     let sql = format!(
         "SELECT coalesce(f.runs, w.runs) FROM events e \
          LEFT JOIN finished f ON f.seq = e.seq \
