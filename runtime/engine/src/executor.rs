@@ -8,11 +8,14 @@ use ringfence_sandbox::{PrepareError, Recall, RecallError, Run, RunReport, Sandb
 use ringfence_store::Store;
 use tokio::runtime::Handle;
 
+use crate::unsaved::Unsaved;
+
 /// Makes versions ready and runs them, on the calling thread, which must not
 /// be one of tokio's.
 pub(crate) struct Executor {
     pub(crate) sandbox: Sandbox,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) unsaved: Arc<Unsaved>,
     pub(crate) runtime: Handle,
 }
 
@@ -44,6 +47,12 @@ impl Executor {
             .sandbox
             .prepare(version, &rule.manifest, &component)
             .map_err(not_prepared)?;
+        let recall: Arc<dyn Recall> = Arc::new(Remembered {
+            store: Arc::clone(&self.store),
+            unsaved: Arc::clone(&self.unsaved),
+            tenant: event.tenant.clone(),
+            rule: rule.activation.rule.clone(),
+        });
         let run = Run {
             event,
             tenant: &event.tenant,
@@ -51,11 +60,7 @@ impl Executor {
             config: &rule.activation.config,
             limits,
             fuel,
-            recall: &Remembered {
-                store: &*self.store,
-                tenant: &event.tenant,
-                rule: &rule.activation.rule,
-            },
+            recall: &recall,
         };
         let report = self.sandbox.run(&prepared, &run);
         report.map_err(|error| NotRun::Later(error.to_string()))
@@ -75,17 +80,21 @@ fn not_prepared(error: PrepareError) -> NotRun {
     }
 }
 
-/// What a rule remembers, as committed.
-struct Remembered<'a> {
-    store: &'a dyn Store,
-    tenant: &'a TenantId,
-    rule: &'a RuleName,
+/// What a rule remembers: as committed, or as it will be.
+struct Remembered {
+    store: Arc<dyn Store>,
+    unsaved: Arc<Unsaved>,
+    tenant: TenantId,
+    rule: RuleName,
 }
 
-impl Recall for Remembered<'_> {
+impl Recall for Remembered {
     fn recall(&self, key: &str) -> Result<Option<Json>, RecallError> {
+        if let Some(value) = self.unsaved.recall(&self.tenant, &self.rule, key) {
+            return Ok(value);
+        }
         self.store
-            .recall(self.tenant, self.rule, key)
+            .recall(&self.tenant, &self.rule, key)
             .map_err(|error| RecallError(error.to_string()))
     }
 }

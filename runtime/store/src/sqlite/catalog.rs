@@ -39,7 +39,9 @@ impl Sqlite {
 impl Catalog for Sqlite {
     async fn put_tenant(&self, tenant: Tenant) -> Result<bool> {
         self.writer
-            .write("writing a tenant", 0, move |unit| put_tenant(unit, tenant))
+            .write("writing a tenant", 0, move |unit| {
+                put_tenant(unit, tenant.clone())
+            })
             .await
     }
 

@@ -10,8 +10,10 @@ use rusqlite::{OptionalExtension, params};
 
 use super::append::append_one;
 use super::fault::{Work, decode};
+use super::ledgers::Place;
+use super::prune::places;
 use super::unit::{Delta, TenantKey, Unit};
-use super::value::{EVENT_INSERT, Int, insert_event, ledger, number};
+use super::value::{EVENT_INSERT, Int, insert_event, number};
 use crate::{CommitOutcome, Decision, FollowUp, RunCommit, Seq};
 use prepared::Letter;
 pub(super) use prepared::Prepared;
@@ -42,7 +44,7 @@ fn apply(unit: &mut Unit<'_>, prepared: &Prepared) -> Work<CommitOutcome> {
     let Some(mut waiting) = waiting(unit, tenant, commit.seq)? else {
         return Ok(CommitOutcome::Repeated);
     };
-    if is_repeated(unit, tenant, commit, &waiting)? {
+    if is_repeated(unit, commit, &waiting)? {
         return Ok(CommitOutcome::Repeated);
     }
     if let Some(key) = state::conflict(unit.connection, tenant, commit)? {
@@ -108,17 +110,17 @@ impl Waiting {
 }
 
 /// Whether the run is in the journal, or one of the decisions was taken.
-fn is_repeated(
-    unit: &Unit<'_>,
-    tenant: TenantKey,
-    commit: &RunCommit,
-    waiting: &Waiting,
-) -> Work<bool> {
+fn is_repeated(unit: &Unit<'_>, commit: &RunCommit, waiting: &Waiting) -> Work<bool> {
     if let Some(execution) = &commit.execution {
-        let sql = "SELECT 1 FROM executions WHERE tenant = ? AND id = ?";
-        let mut statement = unit.connection.prepare_cached(sql)?;
-        if statement.exists(params![tenant, execution.id.as_bytes()])? {
-            return Ok(true);
+        // An execution's id is derived from its event, so that only this
+        // event's need to be looked at.
+        let sql = "SELECT id FROM executions WHERE seq = ?";
+        for seq in places(waiting.runs.as_deref()) {
+            let mut statement = unit.connection.prepare_cached(sql)?;
+            let id: [u8; 16] = statement.query_row([seq], |row| row.get(0))?;
+            if id == *execution.id.as_bytes() {
+                return Ok(true);
+            }
         }
     }
     let Some(decisions) = &waiting.decisions else {
@@ -284,27 +286,9 @@ fn draw(unit: &Unit<'_>, tenant: TenantKey, commit: &RunCommit) -> Work<()> {
     if commit.draw == Ledger::default() {
         return Ok(());
     }
-    let cascade = commit.event.lineage.cascade;
-    let sql = "SELECT depth, executions, fuel, events, bytes FROM ledgers \
-               WHERE tenant = ? AND cascade = ?";
-    let before = unit
-        .connection
-        .prepare_cached(sql)?
-        .query_row(params![tenant, cascade.as_bytes()], |row| ledger(row, 0))
-        .optional()?;
-    let after = before.unwrap_or_default().after(&commit.draw);
-    let sql = "INSERT OR REPLACE INTO ledgers (tenant, cascade, depth, executions, fuel, events, \
-               bytes) VALUES (?, ?, ?, ?, ?, ?, ?)";
-    unit.connection.prepare_cached(sql)?.execute(params![
-        tenant,
-        cascade.as_bytes(),
-        Int(after.depth),
-        Int(after.executions),
-        Int(after.fuel),
-        Int(after.events),
-        Int(after.bytes),
-    ])?;
-    Ok(())
+    let place = Place::of(unit.connection, tenant, commit.seq, &commit.event)?;
+    let after = place.read(unit.connection)?.after(&commit.draw);
+    place.write(unit.connection, &after)
 }
 
 /// Writes what is known of the event now: it waits on, or it is finished.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Sqlite;
 use super::commit::decisions_from;
 use super::fault::{Work, decode};
-use super::log::ledger_of;
+use super::ledgers::of_cascade;
 use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, number};
 use crate::{
     CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord, EventState, ExecutionFilter,
@@ -212,7 +212,7 @@ fn cascade(
     }
     Ok(Some(CascadeRecord {
         root,
-        ledger: ledger_of(connection, tenant, root)?,
+        ledger: of_cascade(connection, tenant, root)?,
         events,
         truncated,
     }))

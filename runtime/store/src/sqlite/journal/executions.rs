@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::TENANT;
 use super::page::page as read_page;
 use crate::sqlite::fault::{Work, decode};
+use crate::sqlite::ledgers::tenant_key;
 use crate::sqlite::prune::places;
 use crate::sqlite::value::{Int, number};
 use crate::{ExecutionFilter, Page};
@@ -15,12 +16,29 @@ pub(super) fn one(
     tenant: &TenantId,
     id: ExecutionId,
 ) -> Work<Option<Execution>> {
-    let sql = format!("SELECT record FROM executions WHERE tenant = {TENANT} AND id = ?2");
-    let found: Option<String> = connection
-        .prepare_cached(&sql)?
-        .query_row(params![tenant.as_str(), id.as_bytes()], |row| row.get(0))
-        .optional()?;
-    Ok(found.map(|text| decode("execution", &text)).transpose()?)
+    let Some(key) = tenant_key(connection, tenant)? else {
+        return Ok(None);
+    };
+    // The index on ids is in parts; see `schema.sql`.
+    let part = |order: &str| -> Work<Option<i64>> {
+        let sql = format!("SELECT seq >> 14 FROM executions ORDER BY seq {order} LIMIT 1");
+        let mut statement = connection.prepare_cached(&sql)?;
+        Ok(statement.query_row([], |row| row.get(0)).optional()?)
+    };
+    let (Some(first), Some(last)) = (part("ASC")?, part("DESC")?) else {
+        return Ok(None);
+    };
+    let sql = "SELECT record FROM executions INDEXED BY executions_id \
+               WHERE seq >> 14 = ? AND tenant = ? AND id = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    for part in (first..=last).rev() {
+        let mut rows = statement.query(params![part, key, id.as_bytes()])?;
+        if let Some(row) = rows.next()? {
+            let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            return Ok(Some(decode("execution", text)?));
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn page(
