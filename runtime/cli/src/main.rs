@@ -1,17 +1,29 @@
 //! The ringfence command. So far: `ringfence build`.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
 mod build;
+
+#[allow(clippy::print_stderr, reason = "a command speaks")]
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
 
 #[allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command speaks"
 )]
-fn main() -> Result<()> {
+fn run() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_none_or(|command| command != "build") {
         bail!("usage: ringfence build [--out-dir DIR] PATH...");
@@ -19,20 +31,19 @@ fn main() -> Result<()> {
     let (mut out_dir, mut dirs) = (None, Vec::new());
     while let Some(argument) = arguments.next() {
         if argument == "--out-dir" {
-            out_dir = Some(PathBuf::from(
-                arguments.next().context("--out-dir needs a folder")?,
-            ));
+            let dir = arguments.next().context("--out-dir needs a folder")?;
+            out_dir = Some(PathBuf::from(dir));
         } else {
             dirs.push(PathBuf::from(argument));
         }
     }
     let built = build::build_all(&dirs, out_dir.as_deref(), &mut |line| eprintln!("{line}"))?;
-    for built in built {
+    for rule in built {
         println!(
             "{}\t{}\t{} bytes",
-            built.name,
-            built.path.display(),
-            built.size
+            rule.name,
+            rule.path.display(),
+            rule.size
         );
     }
     Ok(())
