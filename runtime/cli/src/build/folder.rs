@@ -35,6 +35,7 @@ pub(crate) struct RuleFolder {
     /// What the rule is called.
     pub(crate) name: RuleName,
     /// What it is written in.
+    #[allow(dead_code, reason = "there is one language so far")]
     pub(crate) language: Language,
     /// The configuration to use where none is given, an object.
     #[allow(dead_code, reason = "for `ringfence test`, `run` and `demo`")]
@@ -173,6 +174,27 @@ mod tests {
             let said = format!("{error:#}");
             assert!(said.contains(part), "{text}: {said}");
         }
+    }
+
+    #[test]
+    fn the_examples_are_rules() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-examples");
+        let mut count = 0;
+        for entry in std::fs::read_dir(examples).unwrap() {
+            let dir = entry.unwrap().path();
+            if !dir.join("src").is_dir() {
+                continue;
+            }
+            let rule = RuleFolder::open(&dir).unwrap();
+            assert_eq!(dir.file_name().unwrap(), rule.name.as_str());
+            assert!(
+                dir.join("fixtures").read_dir().unwrap().count() > 0,
+                "{}",
+                rule.name
+            );
+            count += 1;
+        }
+        assert!(count >= 16, "{count}");
     }
 
     #[test]
