@@ -46,7 +46,7 @@ pub enum PutVersion {
     /// It is new.
     Created,
     /// The rule had it already; this is its record.
-    Existed(VersionRecord),
+    Existed(Box<VersionRecord>),
 }
 
 /// Tenants, tokens, rules, versions and activations. Each call is one
