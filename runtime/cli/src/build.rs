@@ -34,7 +34,6 @@ pub(crate) struct Built {
 
 /// Builds one rule into `out`, by default `target/NAME.wasm` in its folder.
 /// Prints nothing; an error repeats what Cargo said.
-#[allow(dead_code, reason = "for `ringfence test` and `ringfence run`")]
 pub(crate) fn build(rule_dir: &Path, out: Option<&Path>) -> Result<Built> {
     let rule = RuleFolder::open(rule_dir)?;
     let path = match out {

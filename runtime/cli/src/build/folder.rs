@@ -34,21 +34,16 @@ pub(crate) struct RuleFolder {
     pub(crate) dir: PathBuf,
     /// What the rule is called.
     pub(crate) name: RuleName,
-    /// What it is written in.
-    #[allow(dead_code, reason = "there is one language so far")]
-    pub(crate) language: Language,
     /// The configuration to use where none is given, an object.
-    #[allow(dead_code, reason = "for `ringfence test`, `run` and `demo`")]
     pub(crate) config: serde_json::Value,
     /// Limits for tests.
-    #[allow(dead_code, reason = "for `ringfence test`")]
     pub(crate) limits: LimitOverrides,
 }
 
 /// What a rule is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Language {
+enum Language {
     /// Rust, with the SDK in `sdk/rust`.
     Rust,
 }
@@ -81,10 +76,11 @@ impl RuleFolder {
     fn parse(dir: &Path, text: &str) -> Result<Self> {
         let file: File = toml::from_str(text)?;
         file.limits.check()?;
+        // So far there is one way to build a rule.
+        let Language::Rust = file.language;
         Ok(Self {
             dir: dir.to_owned(),
             name: file.name,
-            language: file.language,
             config: serde_json::Value::Object(to_json(file.config, "config")?),
             limits: file.limits,
         })
