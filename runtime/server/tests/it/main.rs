@@ -1,7 +1,6 @@
 //! What the server promises, over real sockets: with the real engine, store
 //! and sandbox behind it.
 #![allow(missing_docs)]
-
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod access;

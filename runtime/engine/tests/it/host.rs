@@ -1,0 +1,152 @@
+//! An engine to try, in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ringfence_engine::{Engine, EngineConfig, NewActivation, Observer, SystemClock};
+use ringfence_model::{
+    Event, EventId, Json, LimitOverrides, Lineage, Mode, RuleName, TenantId, VersionId,
+};
+use ringfence_sandbox::{Sandbox, SandboxConfig};
+use ringfence_store::{Append, Counts, Outgoing, Sqlite};
+
+/// How often to look whether work is finished. There is no bound in time: the
+/// test runner has one.
+const LOOK: Duration = Duration::from_millis(5);
+
+struct Nobody;
+
+impl Observer for Nobody {}
+
+pub(crate) struct Host {
+    pub(crate) engine: Engine,
+    pub(crate) tenant: TenantId,
+}
+
+pub(crate) fn config(window_events: usize) -> EngineConfig {
+    EngineConfig {
+        workers: 2,
+        window_events,
+        ..EngineConfig::default()
+    }
+}
+
+impl Host {
+    /// Starts an engine on what the folder holds.
+    pub(crate) async fn start(folder: &Path, config: EngineConfig) -> Self {
+        let store = Sqlite::open(&folder.join("db")).unwrap();
+        let sandbox = SandboxConfig {
+            concurrent_runs: 6,
+            memory_bytes_max: 32 << 20,
+            cache_bytes: 64 << 20,
+            artifact_key: [7; 32],
+        };
+        let sandbox = Sandbox::new(sandbox, None).unwrap();
+        let clock = Arc::new(SystemClock::start());
+        let engine = Engine::start(Arc::new(store), sandbox, clock, Arc::new(Nobody), config);
+        Self {
+            engine: engine.await.unwrap(),
+            tenant: "acme".parse().unwrap(),
+        }
+    }
+
+    pub(crate) async fn put_tenant(&self, limits: LimitOverrides) {
+        let put = self.engine.put_tenant(&self.tenant, None, Some(limits));
+        put.await.unwrap();
+    }
+
+    /// Uploads an example rule and puts it in force.
+    pub(crate) async fn activate(&self, name: &str) -> VersionId {
+        let rule: RuleName = name.parse().unwrap();
+        let upload = self.engine.upload(&self.tenant, &rule, guest(name));
+        let (record, _) = upload.await.unwrap();
+        let new = NewActivation {
+            version: record.version,
+            config: Json::empty_object(),
+            mode: Mode::Enforce,
+            percent: 100,
+            limits: LimitOverrides::default(),
+        };
+        self.engine
+            .activate(&self.tenant, &rule, new)
+            .await
+            .unwrap();
+        record.version
+    }
+
+    pub(crate) fn event(&self, id: &str, ty: &str, subject: Option<&str>, data: &str) -> Event {
+        let source = "/test";
+        let root = EventId::root(&self.tenant, source, id);
+        Event {
+            id: root,
+            tenant: self.tenant.clone(),
+            ce_id: id.to_owned(),
+            source: source.to_owned(),
+            ty: ty.to_owned(),
+            subject: subject.map(str::to_owned),
+            time: "2026-01-01T00:00:00Z".to_owned(),
+            data: Json::parse(data).unwrap(),
+            accepted_us: self.engine.clock().now_us(),
+            lineage: Lineage::root(root),
+        }
+    }
+
+    pub(crate) async fn accept(&self, events: Vec<Event>) -> Vec<Append> {
+        self.engine.accept(&self.tenant, events).await.unwrap()
+    }
+
+    pub(crate) async fn counts(&self) -> Counts {
+        self.engine.store().counts(&self.tenant).await.unwrap()
+    }
+
+    /// Waits until nothing waits.
+    pub(crate) async fn finished(&self) -> Counts {
+        loop {
+            let counts = self.counts().await;
+            if counts.waiting == 0 {
+                return counts;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// All actions for the host application, oldest first.
+    pub(crate) async fn actions(&self) -> Vec<Outgoing> {
+        let (mut all, mut after) = (Vec::new(), 0);
+        loop {
+            let store = self.engine.store();
+            let page = store.outgoing(&self.tenant, after, 500).await.unwrap();
+            let Some(last) = page.items.last() else {
+                return all;
+            };
+            after = last.seq;
+            all.extend(page.items);
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.engine.drain().await;
+        self.engine.store().close().await;
+    }
+}
+
+/// A built example rule.
+fn guest(name: &str) -> Bytes {
+    let folder = std::env::var_os("RINGFENCE_GUESTS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"),
+        PathBuf::from,
+    );
+    let path = folder.join(format!("{name}.wasm"));
+    let bytes = std::fs::read(&path);
+    let bytes =
+        bytes.unwrap_or_else(|error| panic!("{}: {error}; run `make guests`", path.display()));
+    bytes.into()
+}
+
+/// A spam message, of which three from one sender block it.
+pub(crate) fn spam(host: &Host, id: usize, subject: &str, from: &str) -> Event {
+    let data = format!(r#"{{"from": "{from}", "spam": true}}"#);
+    host.event(&format!("m{id}"), "message.received", Some(subject), &data)
+}

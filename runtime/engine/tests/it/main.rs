@@ -1,0 +1,9 @@
+//! The engine on a real store, a real sandbox and real rules: what it
+//! promises whatever the host's bounds are.
+//!
+//! Needs the example rules: `make guests`.
+
+mod bounds;
+mod host;
+mod memory;
+mod recovery;
