@@ -35,7 +35,9 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
 
 /// The greatest `memory_bytes` that any tenant may be given.
 fn memory_bytes_max() -> u64 {
-    let memory = Limits::ALL.iter().filter(|limit| limit.name == "memory_bytes");
+    let memory = Limits::ALL
+        .iter()
+        .filter(|limit| limit.name == "memory_bytes");
     memory.map(|limit| limit.max).sum()
 }
 
