@@ -173,6 +173,27 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_are_rules() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-examples");
+        let mut count = 0;
+        for entry in std::fs::read_dir(examples).unwrap() {
+            let dir = entry.unwrap().path();
+            if !dir.join("src").is_dir() {
+                continue;
+            }
+            let rule = RuleFolder::open(&dir).unwrap();
+            assert_eq!(dir.file_name().unwrap(), rule.name.as_str());
+            assert!(
+                dir.join("fixtures").read_dir().unwrap().count() > 0,
+                "{}",
+                rule.name
+            );
+            count += 1;
+        }
+        assert!(count >= 16, "{count}");
+    }
+
+    #[test]
     fn a_huge_file_is_refused_unread() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("rule.toml"), vec![b'#'; 70_000]).unwrap();
