@@ -48,8 +48,13 @@ pub(crate) fn warn(text: impl Display) {
 /// Why the command could not do its work, and what to do next.
 pub(crate) fn explain(error: &Error) {
     say(format_args!("{BAD}error:{BAD:#} {error}"));
-    for cause in error.chain().skip(1) {
-        say(format_args!("  because: {cause}"));
+    // Some libraries' errors repeat their cause.
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if cause != said {
+            say(format_args!("  because: {cause}"));
+        }
+        said = cause;
     }
     for hint in hints(error) {
         say(format_args!("{NOTE}hint:{NOTE:#} {hint}"));

@@ -97,6 +97,9 @@ fn is_sdk(folder: &Path) -> bool {
 
 fn write(folder: &Path, name: &str, sdk: &str) -> Result<()> {
     let failed = || format!("cannot make {}", folder.display());
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).with_context(failed)?;
+    }
     fs::create_dir(folder)
         .with_context(failed)
         .hint("Nothing that is there is overwritten; give another name.")?;

@@ -163,7 +163,7 @@ fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
 fn put_effects(out: &mut String, effects: &[Effect]) {
     put(
         out,
-        format_args!("{GOOD}ok{GOOD:#}, {} effects", effects.len()),
+        format_args!("{GOOD}ok{GOOD:#}, effects: {}", effects.len()),
     );
     for effect in effects {
         match effect {

@@ -24,7 +24,12 @@ mod tests {
 
     #[test]
     fn urgent_conversations_are_moved() {
-        let run = Harness::<handle>::new().data(json!({"priority": "urgent"})).run();
-        assert_eq!(run.actions(), [("conversation.update", json!({"team": "escalations"}))]);
+        let run = Harness::<handle>::new()
+            .data(json!({"priority": "urgent"}))
+            .run();
+        assert_eq!(
+            run.actions(),
+            [("conversation.update", json!({"team": "escalations"}))]
+        );
     }
 }

@@ -11,6 +11,7 @@ use super::tenants::Role;
 use crate::console::{FAINT, Grouped, STRONG};
 
 /// When what was.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Timing {
     /// How long before the storm, in seconds.
     pub(super) before_s: u64,

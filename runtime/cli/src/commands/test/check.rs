@@ -89,10 +89,7 @@ impl<'a> Bench<'a> {
         update: bool,
     ) -> Result<Option<Expect>> {
         let case = fixture.case()?;
-        let expect = match fixture.expect {
-            Some(expect) => Some(Expect::parse(expect.get())),
-            None => None,
-        };
+        let expect = fixture.expect.map(|expect| Expect::parse(expect.get()));
         // What cannot be read is replaced by an update, and refused otherwise.
         let expect = match expect.transpose() {
             Err(_) if update => None,
