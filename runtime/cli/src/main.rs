@@ -1,39 +1,41 @@
-//! The ringfence command. So far: `ringfence build`.
+//! The ringfence command.
 
-use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use clap::Parser;
 
 mod build;
+mod config;
+mod data;
+mod host;
+mod serve;
 
-#[allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command speaks"
-)]
-fn main() -> Result<()> {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_none_or(|command| command != "build") {
-        bail!("usage: ringfence build [--out-dir DIR] PATH...");
-    }
-    let (mut out_dir, mut dirs) = (None, Vec::new());
-    while let Some(argument) = arguments.next() {
-        if argument == "--out-dir" {
-            out_dir = Some(PathBuf::from(
-                arguments.next().context("--out-dir needs a folder")?,
-            ));
-        } else {
-            dirs.push(PathBuf::from(argument));
+/// Runs automation rules, each in a sandbox with hard limits.
+#[derive(Debug, Parser)]
+#[command(name = "ringfence", version, arg_required_else_help = true)]
+enum Command {
+    /// Run a server.
+    Serve(serve::Serve),
+    /// Build rules into components.
+    Build(build::Build),
+}
+
+fn main() -> ExitCode {
+    // Usage errors end here, with 2.
+    let done = match Command::parse() {
+        Command::Serve(serve) => serve.run(),
+        Command::Build(build) => build.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::from(2)
         }
     }
-    let built = build::build_all(&dirs, out_dir.as_deref(), &mut |line| eprintln!("{line}"))?;
-    for built in built {
-        println!(
-            "{}\t{}\t{} bytes",
-            built.name,
-            built.path.display(),
-            built.size
-        );
-    }
-    Ok(())
+}
+
+#[allow(clippy::print_stderr)] // where a command says what went wrong
+fn report(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
 }

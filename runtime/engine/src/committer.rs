@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::observer::{EventDone, Observer};
 use crate::queue::{Queue, Released};
 use crate::step::{self, Step};
+use crate::unsaved::Unsaved;
 
 /// Steps in one commit.
 const BATCH_MAX: usize = 512;
@@ -22,6 +23,7 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Committer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) queue: Arc<Queue>,
+    pub(crate) unsaved: Arc<Unsaved>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
 }
@@ -75,6 +77,8 @@ impl Committer {
     fn committed(&self, mut step: Step, durable_us: u64) -> Released {
         let event = &step.job.event;
         if let Some(execution) = &step.execution {
+            let kept = std::mem::take(&mut step.kept);
+            self.unsaved.saved(&event.tenant, &execution.rule, kept);
             let stop = execution.stop.as_ref().map(|stop| stop.code);
             self.observer
                 .executed(&event.tenant, &execution.rule, &execution.usage, stop);
@@ -94,6 +98,7 @@ impl Committer {
 
     /// It was committed before, or its event is gone.
     fn repeated(&self, mut step: Step) -> Released {
+        self.forget(&mut step);
         self.give_back(&step, step.draw);
         step.job.committed();
         step.released()
@@ -102,6 +107,7 @@ impl Committer {
     /// It was committed before, and that its event is finished was not
     /// written.
     fn complete(&self, mut step: Step) -> (Step, RunCommit) {
+        self.forget(&mut step);
         self.give_back(&step, step.draw);
         step.execution = None;
         step.job.undurable.clear();
@@ -119,16 +125,16 @@ impl Committer {
             ..step.draw
         };
         self.give_back(&step, draw);
-        step.job.conflicts += 1;
-        if let Some(execution) = &step.execution {
-            step.job.spent = step.job.spent.saturating_add(execution.usage.fuel);
-        }
+        self.forget(&mut step);
+        let fuel = step.execution.as_ref().map_or(0, |run| run.usage.fuel);
+        step.job.conflicted(fuel);
         step.completes = false;
         step.released()
     }
 
     /// The run becomes a stopped one, whose effects do not take place.
     fn state_too_large(&self, mut step: Step, bytes: u64) -> (Step, RunCommit) {
+        self.forget(&mut step);
         let follow_ups = Draw {
             executions: 0,
             fuel: 0,
@@ -152,12 +158,22 @@ impl Committer {
 
     fn repeat(&self, steps: Vec<Step>) {
         let released = steps.into_iter().map(|mut step| {
+            self.forget(&mut step);
             self.give_back(&step, step.draw);
             step.completes = false;
             step.released()
         });
         let released: Vec<Released> = released.collect();
         self.queue.release(released);
+    }
+
+    /// What it remembers did not become durable.
+    fn forget(&self, step: &mut Step) {
+        let kept = std::mem::take(&mut step.kept);
+        if let Some(execution) = &step.execution {
+            self.unsaved
+                .dropped(&execution.tenant, &execution.rule, kept);
+        }
     }
 
     fn give_back(&self, step: &Step, draw: Draw) {

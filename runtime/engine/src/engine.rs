@@ -95,6 +95,7 @@ impl Engine {
                 executor: Arc::new(Executor {
                     sandbox,
                     store: Arc::clone(&store),
+                    unsaved: Arc::default(),
                     runtime: Handle::current(),
                 }),
                 clock,
@@ -155,6 +156,7 @@ impl Engine {
         let committer = Committer {
             store: Arc::clone(self.store()),
             queue: Arc::clone(&inner.queue),
+            unsaved: Arc::clone(&inner.executor.unsaved),
             clock: Arc::clone(&inner.clock),
             observer,
         };

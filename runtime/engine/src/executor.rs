@@ -8,11 +8,14 @@ use ringfence_sandbox::{PrepareError, Recall, RecallError, Run, RunReport, Sandb
 use ringfence_store::Store;
 use tokio::runtime::Handle;
 
+use crate::unsaved::Unsaved;
+
 /// Makes versions ready and runs them, on the calling thread, which must not
 /// be one of tokio's.
 pub(crate) struct Executor {
     pub(crate) sandbox: Sandbox,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) unsaved: Arc<Unsaved>,
     pub(crate) runtime: Handle,
 }
 
@@ -53,6 +56,7 @@ impl Executor {
             fuel,
             recall: &Remembered {
                 store: &*self.store,
+                unsaved: &self.unsaved,
                 tenant: &event.tenant,
                 rule: &rule.activation.rule,
             },
@@ -75,15 +79,19 @@ fn not_prepared(error: PrepareError) -> NotRun {
     }
 }
 
-/// What a rule remembers, as committed.
+/// What a rule remembers: as committed, or as it will be.
 struct Remembered<'a> {
     store: &'a dyn Store,
+    unsaved: &'a Unsaved,
     tenant: &'a TenantId,
     rule: &'a RuleName,
 }
 
 impl Recall for Remembered<'_> {
     fn recall(&self, key: &str) -> Result<Option<Json>, RecallError> {
+        if let Some(value) = self.unsaved.recall(self.tenant, self.rule, key) {
+            return Ok(value);
+        }
         self.store
             .recall(self.tenant, self.rule, key)
             .map_err(|error| RecallError(error.to_string()))

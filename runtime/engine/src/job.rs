@@ -69,6 +69,12 @@ impl Job {
         self.advance();
     }
 
+    /// A run that used this much fuel has to be repeated.
+    pub(crate) fn conflicted(&mut self, fuel: u64) {
+        self.conflicts += 1;
+        self.spent = self.spent.saturating_add(fuel);
+    }
+
     /// A step's commit is durable.
     pub(crate) fn committed(&mut self) {
         self.undurable.clear();

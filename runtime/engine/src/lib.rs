@@ -22,6 +22,7 @@ mod registry;
 mod retention;
 mod rules;
 mod step;
+mod unsaved;
 mod worker;
 
 pub use clock::{Clock, SystemClock};

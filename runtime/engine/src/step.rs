@@ -12,6 +12,7 @@ use ringfence_sandbox::RunReport;
 use ringfence_store::{Completion, Decision, FollowUp, Outcome, RunCommit, SkipReason};
 
 use crate::job::Job;
+use crate::unsaved::Kept;
 
 /// A step whose commit is on its way to the disk.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Step {
     pub(crate) draw: Draw,
     /// The bound on what its rule may remember, in bytes.
     pub(crate) state_bytes_max: u64,
+    /// What it remembers.
+    pub(crate) kept: Vec<Kept>,
     /// Whether it finishes the event.
     pub(crate) completes: bool,
 }

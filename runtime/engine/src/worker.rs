@@ -16,9 +16,12 @@ use crate::job::Job;
 use crate::queue::{Queue, Released};
 use crate::registry::Registry;
 use crate::step::{self, Step};
+use crate::unsaved::{self, Kept, Stale};
 
 /// How often a run is repeated because something that it recalled changed.
-const CONFLICTS_MAX: u32 = 8;
+/// Each time, another run of the rule was done meanwhile; with a few workers,
+/// to lose so often in a row takes ill will.
+const CONFLICTS_MAX: u32 = 64;
 
 /// How long a run waits when the store did not answer.
 const RETRY: Duration = Duration::from_millis(250);
@@ -125,11 +128,59 @@ impl Worker {
     /// Hands a run's results to the committer.
     fn commit(
         &self,
-        job: Box<Job>,
+        mut job: Box<Job>,
         mut ticket: Ticket,
         execution: Arc<Execution>,
         limits: &Limits,
     ) {
+        let fuel = execution.usage.fuel;
+        if !unsaved::is_concerned(&execution) {
+            let (step, commit) = self.step(job, ticket, execution, limits, Vec::new());
+            return self.send(step, commit);
+        }
+        // A place in the channel comes first: sending must not wait while
+        // the values are locked.
+        let place = self.executor.runtime.block_on(self.steps.reserve());
+        let Ok(place) = place else {
+            return lost();
+        };
+        let unsaved = &self.executor.unsaved;
+        let run = Arc::clone(&execution);
+        let mut held = Some((job, ticket, execution));
+        let sent = unsaved.send(&run, |kept| {
+            if let Some((job, ticket, execution)) = held.take() {
+                place.send(self.step(job, ticket, execution, limits, kept));
+            }
+        });
+        if sent == Err(Stale)
+            && let Some((again, claim, _)) = held
+        {
+            (job, ticket) = (again, claim);
+            let draw = Draw {
+                executions: 1,
+                ..Draw::default()
+            };
+            let (owner, cascade) = (&run.tenant, run.lineage.cascade);
+            self.queue.ran(&mut ticket, fuel, |state| {
+                state.cascades.used(owner, cascade, fuel);
+                state.cascades.give_back(owner, cascade, &draw);
+            });
+            job.conflicted(fuel);
+            let done = false;
+            self.queue.release([Released { ticket, job, done }]);
+        }
+    }
+
+    /// The run is over: its share is charged, its follow-up events are drawn
+    /// on its cascade's budget.
+    fn step(
+        &self,
+        job: Box<Job>,
+        mut ticket: Ticket,
+        execution: Arc<Execution>,
+        limits: &Limits,
+        kept: Vec<Kept>,
+    ) -> (Step, RunCommit) {
         let completes = job.is_last();
         let (now_us, fuel) = (self.clock.now_us(), execution.usage.fuel);
         let commit = self.queue.ran(&mut ticket, fuel, |state| {
@@ -143,9 +194,10 @@ impl Worker {
             execution: Some(execution),
             draw: commit.draw,
             state_bytes_max: commit.state_bytes_max,
+            kept,
             completes,
         };
-        self.send(step, commit);
+        (step, commit)
     }
 
     /// The event has nothing left to do.
@@ -158,16 +210,16 @@ impl Worker {
             execution: None,
             draw: commit.draw,
             state_bytes_max: commit.state_bytes_max,
+            kept: Vec::new(),
             completes: true,
         };
         self.send(step, commit);
     }
 
     fn send(&self, step: Step, commit: RunCommit) {
-        // Waits while the disk is behind. Fails only if the committer is
-        // gone; then the work waits in the store for the next start.
+        // Waits while the disk is behind.
         if self.steps.blocking_send((step, commit)).is_err() {
-            tracing::error!("results cannot be committed, because the committer has stopped");
+            lost();
         }
     }
 
@@ -188,4 +240,10 @@ impl Worker {
         let done = true;
         self.queue.release([Released { ticket, job, done }]);
     }
+}
+
+/// The committer is gone, which it never is before the workers. The work
+/// waits in the store for the next start.
+fn lost() {
+    tracing::error!("results cannot be committed, because the committer has stopped");
 }

@@ -190,7 +190,10 @@ async fn main() {
     for _ in 0..recalls {
         store.recall(&key, &rule, "count").unwrap();
     }
-    println!("recall: {:.1} us", begun.elapsed().as_secs_f64() * 1e6 / f64::from(recalls));
+    println!(
+        "recall: {:.1} us",
+        begun.elapsed().as_secs_f64() * 1e6 / f64::from(recalls)
+    );
     let begun = Instant::now();
     let mut removed = 0;
     loop {
@@ -200,7 +203,10 @@ async fn main() {
         }
         removed += some;
     }
-    println!("prune: {:.0}/s", removed as f64 / begun.elapsed().as_secs_f64());
+    println!(
+        "prune: {:.0}/s",
+        removed as f64 / begun.elapsed().as_secs_f64()
+    );
     store.close().await;
     let size = std::fs::metadata(folder.path().join("db")).unwrap().len();
     println!("database: {} MB", size / 1_000_000);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ringfence_model::{
-    CascadeId, Draw, Effect, EffectId, Event, Execution, ExecutionId, Json, Ledger,
-    RuleName, Stop, TenantId, VersionId,
+    CascadeId, Draw, Effect, EffectId, Event, Execution, ExecutionId, Json, Ledger, RuleName, Stop,
+    TenantId, VersionId,
 };
 use serde::{Deserialize, Serialize};
 

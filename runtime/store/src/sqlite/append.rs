@@ -13,22 +13,23 @@ use crate::{Accepted, Append, StoreError};
 const WAITING_INSERT: &str = "INSERT INTO waiting (tenant, seq, bytes, dead) VALUES (?, ?, ?, 0)";
 
 /// Appends events; none of them if one's tenant is gone.
-pub(super) fn append(unit: &mut Unit<'_>, events: Vec<Arc<Event>>) -> Work<Vec<Append>> {
+pub(super) fn append(unit: &mut Unit<'_>, events: &[Arc<Event>]) -> Work<Vec<Append>> {
     let mut tenants = Vec::with_capacity(events.len());
-    for event in &events {
+    for event in events {
         tenants.push(unit.tenant(&event.tenant)?.ok_or(StoreError::NoTenant)?);
     }
     let connection = unit.connection;
     let mut insert = connection.prepare_cached(EVENT_INSERT)?;
     let mut wait = connection.prepare_cached(WAITING_INSERT)?;
     let mut answers = Vec::with_capacity(events.len());
-    for (event, tenant) in events.into_iter().zip(tenants) {
+    for (event, tenant) in events.iter().zip(tenants) {
         let seq = unit.positions.event + 1;
-        if insert_event(&mut insert, seq, tenant, &event)? {
+        if insert_event(&mut insert, seq, tenant, event)? {
             unit.positions.event = seq;
-            wait.execute(params![tenant, Int(seq), Int(event.size())])?;
             let size = event.size();
+            wait.execute(params![tenant, Int(seq), Int(size)])?;
             unit.count(tenant, arrival(size));
+            let event = event.clone();
             unit.accepted.push(Accepted { seq, event });
             answers.push(Append::Accepted);
         } else {

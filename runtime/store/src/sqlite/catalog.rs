@@ -39,7 +39,9 @@ impl Sqlite {
 impl Catalog for Sqlite {
     async fn put_tenant(&self, tenant: Tenant) -> Result<bool> {
         self.writer
-            .write("writing a tenant", 0, move |unit| put_tenant(unit, tenant))
+            .write("writing a tenant", 0, move |unit| {
+                put_tenant(unit, tenant.clone())
+            })
             .await
     }
 
@@ -95,10 +97,14 @@ impl Catalog for Sqlite {
     ) -> Result<PutVersion> {
         let (tenant, limits) = (tenant.clone(), limits.clone());
         self.writer
-            .write("keeping a version", version.component.len() as u64, move |unit| {
-                let tenant = unit.tenant(&tenant)?.ok_or(StoreError::NoTenant)?;
-                put_version(unit, tenant, &version, &limits)
-            })
+            .write(
+                "keeping a version",
+                version.component.len() as u64,
+                move |unit| {
+                    let tenant = unit.tenant(&tenant)?.ok_or(StoreError::NoTenant)?;
+                    put_version(unit, tenant, &version, &limits)
+                },
+            )
             .await
     }
 
@@ -207,7 +213,10 @@ fn put_tenant(unit: &mut Unit<'_>, mut tenant: Tenant) -> Work<bool> {
     }
     connection
         .prepare_cached("INSERT INTO tenants (name, record) VALUES (?, ?)")?
-        .execute(params![tenant.id.as_str(), encode("writing a tenant", &tenant)?])?;
+        .execute(params![
+            tenant.id.as_str(),
+            encode("writing a tenant", &tenant)?
+        ])?;
     connection
         .prepare_cached("INSERT INTO counts VALUES (?, 0, 0, 0, 0)")?
         .execute([connection.last_insert_rowid()])?;
@@ -237,7 +246,9 @@ fn put_version(
     let (connection, record) = (unit.connection, &new.record);
     let (rule, version) = (record.rule.as_str(), record.version.as_bytes());
     let existing: Option<String> = connection
-        .prepare_cached("SELECT record FROM versions WHERE tenant = ? AND rule = ? AND version = ?")?
+        .prepare_cached(
+            "SELECT record FROM versions WHERE tenant = ? AND rule = ? AND version = ?",
+        )?
         .query_row(params![tenant, rule, version], |row| row.get(0))
         .optional()?;
     if let Some(existing) = existing {
@@ -260,6 +271,11 @@ fn put_version(
         .execute(params![version, new.component.as_ref()])?;
     connection
         .prepare_cached("INSERT INTO versions (tenant, rule, version, record) VALUES (?, ?, ?, ?)")?
-        .execute(params![tenant, rule, version, encode("keeping a version", record)?])?;
+        .execute(params![
+            tenant,
+            rule,
+            version,
+            encode("keeping a version", record)?
+        ])?;
     Ok(PutVersion::Created)
 }

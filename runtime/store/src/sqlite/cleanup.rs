@@ -23,8 +23,8 @@ const REMOVALS: &[&str] = &[
        (SELECT seq FROM waiting WHERE tenant = ?1 LIMIT ?2)",
     "DELETE FROM executions WHERE seq IN
        (SELECT seq FROM executions INDEXED BY executions_tenant WHERE tenant = ?1 LIMIT ?2)",
-    "DELETE FROM ledgers WHERE tenant = ?1 AND cascade IN
-       (SELECT cascade FROM ledgers WHERE tenant = ?1 LIMIT ?2)",
+    "DELETE FROM orphan_ledgers WHERE tenant = ?1 AND cascade IN
+       (SELECT cascade FROM orphan_ledgers WHERE tenant = ?1 LIMIT ?2)",
     "DELETE FROM state WHERE tenant = ?1 AND (rule, key) IN
        (SELECT rule, key FROM state WHERE tenant = ?1 LIMIT ?2)",
     "DELETE FROM state_sizes WHERE tenant = ?1 AND rule IN
@@ -93,7 +93,10 @@ fn remove_some(connection: &mut Connection, tenant: TenantKey) -> Work<bool> {
     }
     if !found {
         transaction.execute("DELETE FROM counts WHERE tenant = ?", [tenant])?;
-        transaction.execute("DELETE FROM tenants WHERE id = ? AND name IS NULL", [tenant])?;
+        transaction.execute(
+            "DELETE FROM tenants WHERE id = ? AND name IS NULL",
+            [tenant],
+        )?;
     }
     transaction.commit()?;
     Ok(found)
@@ -111,7 +114,12 @@ fn remove_events(connection: &Connection, tenant: TenantKey) -> Work<bool> {
             .query_row([seq], |row| row.get(0))
             .optional()?;
         remove_runs(connection, runs.flatten().as_deref())?;
-        connection.prepare_cached("DELETE FROM events WHERE seq = ?")?.execute([seq])?;
+        for sql in [
+            "DELETE FROM events WHERE seq = ?",
+            "DELETE FROM ledgers WHERE root = ?",
+        ] {
+            connection.prepare_cached(sql)?.execute([seq])?;
+        }
     }
     Ok(!seqs.is_empty())
 }

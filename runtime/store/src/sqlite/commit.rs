@@ -10,17 +10,22 @@ use rusqlite::{OptionalExtension, params};
 
 use super::append::append_one;
 use super::fault::{Work, decode};
+use super::ledgers::Place;
+use super::prune::places;
 use super::unit::{Delta, TenantKey, Unit};
-use super::value::{EVENT_INSERT, Int, insert_event, ledger, number};
+use super::value::{EVENT_INSERT, Int, insert_event, number};
 use crate::{CommitOutcome, Decision, FollowUp, RunCommit, Seq};
-pub(super) use prepared::Prepared;
 use prepared::Letter;
+pub(super) use prepared::Prepared;
 use state::Changes;
 
 /// Commits in this order, each all or nothing: what can refuse one is looked
 /// at before anything of it is written.
 pub(super) fn commit(unit: &mut Unit<'_>, commits: &[Prepared]) -> Work<Vec<CommitOutcome>> {
-    commits.iter().map(|prepared| apply(unit, prepared)).collect()
+    commits
+        .iter()
+        .map(|prepared| apply(unit, prepared))
+        .collect()
 }
 
 /// What was committed for an event that waits.
@@ -39,7 +44,7 @@ fn apply(unit: &mut Unit<'_>, prepared: &Prepared) -> Work<CommitOutcome> {
     let Some(mut waiting) = waiting(unit, tenant, commit.seq)? else {
         return Ok(CommitOutcome::Repeated);
     };
-    if is_repeated(unit, tenant, commit, &waiting)? {
+    if is_repeated(unit, commit, &waiting)? {
         return Ok(CommitOutcome::Repeated);
     }
     if let Some(key) = state::conflict(unit.connection, tenant, commit)? {
@@ -59,7 +64,14 @@ fn apply(unit: &mut Unit<'_>, prepared: &Prepared) -> Work<CommitOutcome> {
         insert_follow_up(unit, tenant, prepared, follow_up)?;
     }
     for letter in &prepared.letters {
-        insert_letter(unit, tenant, commit.seq, &commit.event, letter, prepared.since_us)?;
+        insert_letter(
+            unit,
+            tenant,
+            commit.seq,
+            &commit.event,
+            letter,
+            prepared.since_us,
+        )?;
     }
     draw(unit, tenant, commit)?;
     waiting.dead |= !prepared.letters.is_empty();
@@ -98,17 +110,17 @@ impl Waiting {
 }
 
 /// Whether the run is in the journal, or one of the decisions was taken.
-fn is_repeated(
-    unit: &Unit<'_>,
-    tenant: TenantKey,
-    commit: &RunCommit,
-    waiting: &Waiting,
-) -> Work<bool> {
+fn is_repeated(unit: &Unit<'_>, commit: &RunCommit, waiting: &Waiting) -> Work<bool> {
     if let Some(execution) = &commit.execution {
-        let sql = "SELECT 1 FROM executions WHERE tenant = ? AND id = ?";
-        let mut statement = unit.connection.prepare_cached(sql)?;
-        if statement.exists(params![tenant, execution.id.as_bytes()])? {
-            return Ok(true);
+        // An execution's id is derived from its event, so that only this
+        // event's need to be looked at.
+        let sql = "SELECT id FROM executions WHERE seq = ?";
+        for seq in places(waiting.runs.as_deref()) {
+            let mut statement = unit.connection.prepare_cached(sql)?;
+            let id: [u8; 16] = statement.query_row([seq], |row| row.get(0))?;
+            if id == *execution.id.as_bytes() {
+                return Ok(true);
+            }
         }
     }
     let Some(decisions) = &waiting.decisions else {
@@ -217,8 +229,15 @@ fn insert_follow_up(
     unit.positions.event = seq;
     let letter = Letter::of_event(stop)?;
     unit.connection
-        .prepare_cached("INSERT INTO finished (seq, tenant, done_us, dead, stop) VALUES (?, ?, ?, 1, ?)")?
-        .execute(params![Int(seq), tenant, Int(prepared.since_us), letter.stop])?;
+        .prepare_cached(
+            "INSERT INTO finished (seq, tenant, done_us, dead, stop) VALUES (?, ?, ?, 1, ?)",
+        )?
+        .execute(params![
+            Int(seq),
+            tenant,
+            Int(prepared.since_us),
+            letter.stop
+        ])?;
     let dead_lettered = Delta {
         dead_lettered: 1,
         ..Delta::default()
@@ -246,8 +265,14 @@ fn insert_letter(
         letter.code.as_str(),
         letter.rule.as_ref().map(ringfence_model::RuleName::as_str),
         event.id.as_bytes(),
-        letter.version.as_ref().map(ringfence_model::VersionId::as_bytes),
-        letter.execution.as_ref().map(ringfence_model::ExecutionId::as_bytes),
+        letter
+            .version
+            .as_ref()
+            .map(ringfence_model::VersionId::as_bytes),
+        letter
+            .execution
+            .as_ref()
+            .map(ringfence_model::ExecutionId::as_bytes),
         event.lineage.cascade.as_bytes(),
         letter.stop,
     ])?;
@@ -261,27 +286,9 @@ fn draw(unit: &Unit<'_>, tenant: TenantKey, commit: &RunCommit) -> Work<()> {
     if commit.draw == Ledger::default() {
         return Ok(());
     }
-    let cascade = commit.event.lineage.cascade;
-    let sql = "SELECT depth, executions, fuel, events, bytes FROM ledgers \
-               WHERE tenant = ? AND cascade = ?";
-    let before = unit
-        .connection
-        .prepare_cached(sql)?
-        .query_row(params![tenant, cascade.as_bytes()], |row| ledger(row, 0))
-        .optional()?;
-    let after = before.unwrap_or_default().after(&commit.draw);
-    let sql = "INSERT OR REPLACE INTO ledgers (tenant, cascade, depth, executions, fuel, events, \
-               bytes) VALUES (?, ?, ?, ?, ?, ?, ?)";
-    unit.connection.prepare_cached(sql)?.execute(params![
-        tenant,
-        cascade.as_bytes(),
-        Int(after.depth),
-        Int(after.executions),
-        Int(after.fuel),
-        Int(after.events),
-        Int(after.bytes),
-    ])?;
-    Ok(())
+    let place = Place::of(unit.connection, tenant, commit.seq, &commit.event)?;
+    let after = place.read(unit.connection)?.after(&commit.draw);
+    place.write(unit.connection, &after)
 }
 
 /// Writes what is known of the event now: it waits on, or it is finished.
@@ -297,7 +304,13 @@ fn settle(
             .prepare_cached(
                 "UPDATE waiting SET dead = ?, decisions = ?, runs = ? WHERE tenant = ? AND seq = ?",
             )?
-            .execute(params![waiting.dead, waiting.decisions, waiting.runs, tenant, seq])?;
+            .execute(params![
+                waiting.dead,
+                waiting.decisions,
+                waiting.runs,
+                tenant,
+                seq
+            ])?;
         return Ok(());
     };
     unit.connection

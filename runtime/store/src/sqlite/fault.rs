@@ -40,7 +40,10 @@ impl Fault {
 }
 
 /// Writes a record as JSON. `doing` names what for.
-pub(super) fn encode<T: serde::Serialize>(doing: &'static str, record: &T) -> Result<String, StoreError> {
+pub(super) fn encode<T: serde::Serialize>(
+    doing: &'static str,
+    record: &T,
+) -> Result<String, StoreError> {
     serde_json::to_string(record).map_err(|error| StoreError::Storage {
         doing,
         cause: error.to_string(),

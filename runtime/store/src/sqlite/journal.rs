@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Sqlite;
 use super::commit::decisions_from;
 use super::fault::{Work, decode};
-use super::log::ledger_of;
+use super::ledgers::of_cascade;
 use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, number};
 use crate::{
     CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord, EventState, ExecutionFilter,
@@ -108,7 +108,8 @@ impl Journal for Sqlite {
                 let Some(key) = unit.tenant(&tenant)? else {
                     return Ok((bound, 0));
                 };
-                let removed = lists::remove_outgoing(unit.connection, key, bound, ACKNOWLEDGE_ROWS)?;
+                let removed =
+                    lists::remove_outgoing(unit.connection, key, bound, ACKNOWLEDGE_ROWS)?;
                 Ok((bound, removed))
             });
             let (bound, removed) = step.await?;
@@ -211,7 +212,7 @@ fn cascade(
     }
     Ok(Some(CascadeRecord {
         root,
-        ledger: ledger_of(connection, tenant, root)?,
+        ledger: of_cascade(connection, tenant, root)?,
         events,
         truncated,
     }))

@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use ringfence_model::{CascadeId, Event, Json, Ledger, RuleName, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::Sqlite;
 use super::append::append;
 use super::commit::{Prepared, commit, decisions_from};
 use super::fault::Work;
+use super::ledgers::{Place, of_cascade, tenant_key};
 use super::prune::prune;
-use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, json, ledger, name, number};
-use super::Sqlite;
+use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, json, name, number};
 use crate::{Append, Backlog, CommitOutcome, Feed, Log, Pending, Result, RunCommit, Seq};
 
 /// What a row costs beside its texts, about, in bytes.
@@ -29,7 +30,7 @@ impl Log for Sqlite {
         let bytes = events.iter().map(|event| event.size() + ROW_BYTES).sum();
         let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
         self.writer
-            .write("appending events", bytes, move |unit| append(unit, events))
+            .write("appending events", bytes, move |unit| append(unit, &events))
             .await
     }
 
@@ -53,7 +54,9 @@ impl Log for Sqlite {
             .collect::<Result<Vec<_>>>()?;
         let bytes = prepared.iter().map(|one| one.size() + ROW_BYTES).sum();
         self.writer
-            .write("committing runs", bytes, move |unit| commit(unit, &prepared))
+            .write("committing runs", bytes, move |unit| {
+                commit(unit, &prepared)
+            })
             .await
     }
 
@@ -62,10 +65,9 @@ impl Log for Sqlite {
                    WHERE tenant = (SELECT id FROM tenants WHERE name = ?) AND rule = ? AND key = ?";
         self.lookups.ask("recalling a value", |connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let found = statement.query_row(
-                params![tenant.as_str(), rule.as_str(), key],
-                |row| json(row, 0),
-            );
+            let found = statement.query_row(params![tenant.as_str(), rule.as_str(), key], |row| {
+                json(row, 0)
+            });
             Ok(found.optional()?)
         })
     }
@@ -74,7 +76,7 @@ impl Log for Sqlite {
         let tenant = tenant.clone();
         self.readers
             .ask("reading a cascade's ledger", move |connection| {
-                ledger_of(connection, &tenant, cascade)
+                of_cascade(connection, &tenant, cascade)
             })
             .await
     }
@@ -115,41 +117,25 @@ fn pending(
     after: Seq,
     limit: u32,
 ) -> Work<Vec<Pending>> {
-    const LEDGER: usize = EVENT_COLUMNS_COUNT + 1;
+    let Some(key) = tenant_key(connection, tenant)? else {
+        return Ok(Vec::new());
+    };
     let sql = format!(
-        "SELECT {EVENT_COLUMNS}, w.decisions, l.depth, l.executions, l.fuel, l.events, l.bytes \
-         FROM waiting w JOIN events e ON e.seq = w.seq \
-         LEFT JOIN ledgers l ON l.tenant = w.tenant AND l.cascade = coalesce(e.cascade, e.id) \
-         WHERE w.tenant = (SELECT id FROM tenants WHERE name = ?) AND w.seq > ? \
-         ORDER BY w.seq LIMIT ?"
+        "SELECT {EVENT_COLUMNS}, w.decisions FROM waiting w JOIN events e ON e.seq = w.seq \
+         WHERE w.tenant = ? AND w.seq > ? ORDER BY w.seq LIMIT ?"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![tenant.as_str(), Int(after), limit])?;
+    let mut rows = statement.query(params![key, Int(after), limit])?;
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
         let (seq, event) = event(row, tenant)?;
         let decided: Option<String> = row.get(EVENT_COLUMNS_COUNT)?;
         items.push(Pending {
             seq,
+            ledger: Place::of(connection, key, seq, &event)?.read(connection)?,
             event: Arc::new(event),
-            ledger: ledger(row, LEDGER)?,
             decided: decisions_from(decided.as_deref().unwrap_or_default())?,
         });
     }
     Ok(items)
-}
-
-/// What a cascade has used; nothing if it is not known.
-pub(super) fn ledger_of(
-    connection: &Connection,
-    tenant: &TenantId,
-    cascade: CascadeId,
-) -> Work<Ledger> {
-    let sql = "SELECT depth, executions, fuel, events, bytes FROM ledgers \
-               WHERE tenant = (SELECT id FROM tenants WHERE name = ?) AND cascade = ?";
-    let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_row(params![tenant.as_str(), cascade.as_bytes()], |row| {
-        ledger(row, 0)
-    });
-    Ok(found.optional()?.unwrap_or_default())
 }

@@ -1,17 +1,21 @@
 //! Removing what is older than the operator wants to keep.
 
+use ringfence_model::CascadeId;
 use rusqlite::{Connection, params};
 
 use super::fault::Work;
+use super::ledgers::release;
 use super::unit::{Delta, TenantKey, Unit};
-use super::value::Int;
+use super::value::{Int, number};
+use crate::Seq;
 
 struct Old {
-    seq: i64,
+    seq: Seq,
     tenant: TenantKey,
     dead: bool,
     runs: Option<Vec<u8>>,
-    cascade: [u8; 16],
+    cascade: CascadeId,
+    is_root: bool,
 }
 
 /// Removes at most `limit` events that were finished before this time;
@@ -19,18 +23,20 @@ struct Old {
 pub(super) fn prune(unit: &mut Unit<'_>, before_us: u64, limit: u32) -> Work<u64> {
     let connection = unit.connection;
     // A deleted tenant's rows are being removed anyway.
-    let sql = "SELECT f.seq, f.tenant, f.dead, f.runs, coalesce(e.cascade, e.id)
+    let sql = "SELECT f.seq, f.tenant, f.dead, f.runs, coalesce(e.cascade, e.id),
+                 e.cascade IS NULL
                FROM finished f INDEXED BY finished_done JOIN events e ON e.seq = f.seq
                WHERE f.done_us < ? ORDER BY f.done_us LIMIT ?";
     let old = connection
         .prepare_cached(sql)?
         .query_map(params![Int(before_us), limit], |row| {
             Ok(Old {
-                seq: row.get(0)?,
+                seq: number(row, 0)?,
                 tenant: row.get(1)?,
                 dead: row.get(2)?,
                 runs: row.get(3)?,
-                cascade: row.get(4)?,
+                cascade: CascadeId::from_bytes(row.get(4)?),
+                is_root: row.get(5)?,
             })
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
@@ -53,24 +59,15 @@ fn remove(connection: &Connection, old: &Old) -> Work<()> {
     if old.dead {
         connection
             .prepare_cached("DELETE FROM dead_letters WHERE event_seq = ?")?
-            .execute([old.seq])?;
+            .execute([Int(old.seq)])?;
     }
     for sql in [
         "DELETE FROM finished WHERE seq = ?",
         "DELETE FROM events WHERE seq = ?",
     ] {
-        connection.prepare_cached(sql)?.execute([old.seq])?;
+        connection.prepare_cached(sql)?.execute([Int(old.seq)])?;
     }
-    // A cascade ends with the last of its events.
-    connection
-        .prepare_cached(
-            "DELETE FROM ledgers WHERE tenant = ?1 AND cascade = ?2
-               AND NOT EXISTS (SELECT 1 FROM events WHERE tenant = ?1 AND cascade = ?2)
-               AND NOT EXISTS (SELECT 1 FROM events WHERE tenant = ?1 AND id = ?2
-                                 AND cascade IS NULL)",
-        )?
-        .execute(params![old.tenant, old.cascade])?;
-    Ok(())
+    release(connection, old.tenant, old.seq, old.cascade, old.is_root)
 }
 
 /// Removes the executions at these places.

@@ -61,7 +61,10 @@ impl Readers {
             // Nobody waits if the asker was cancelled.
             let _ = reply.send(result.map_err(|fault| fault.during(doing)));
         });
-        sender.send(question).await.map_err(|_| StoreError::Closed)?;
+        sender
+            .send(question)
+            .await
+            .map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 

@@ -54,8 +54,7 @@ fn writer(path: &Path) -> Work<Connection> {
     check_owner(&connection)?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     let mode: String =
-        connection
-            .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
         return Err(Fault::Refused(StoreError::Storage {
             doing: "opening the database",
@@ -118,8 +117,7 @@ fn migrate(connection: &mut Connection) -> Work<()> {
         if number <= found {
             continue;
         }
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(script)?;
         transaction.pragma_update(None, "user_version", number)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -135,7 +133,10 @@ mod tests {
     #[test]
     fn a_newer_or_foreign_database_is_refused_and_left_alone() {
         for (sql, part) in [
-            ("PRAGMA application_id = 1382641255; CREATE TABLE t (x); PRAGMA user_version = 99", "version 99"),
+            (
+                "PRAGMA application_id = 1382641255; CREATE TABLE t (x); PRAGMA user_version = 99",
+                "version 99",
+            ),
             ("CREATE TABLE t (x)", "not a Ringfence database"),
         ] {
             let folder = tempfile::tempdir().unwrap();

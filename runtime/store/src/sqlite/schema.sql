@@ -112,12 +112,26 @@ CREATE TABLE executions (
   stop TEXT, -- the code; null: it was not stopped
   record TEXT NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX executions_id ON executions (tenant, id);
+-- In parts of 16,384 rows: new ids, which are random, then fall on few pages.
+-- A question looks through the parts, the newest first.
+CREATE UNIQUE INDEX executions_id ON executions (seq >> 14, tenant, id);
 CREATE INDEX executions_tenant ON executions (tenant);
 CREATE INDEX executions_rule ON executions (tenant, rule);
 CREATE INDEX executions_stopped ON executions (tenant) WHERE stop IS NOT NULL;
 
+-- What cascades have used, by the place of the root event. Not by its id:
+-- random ids would touch a page per row.
 CREATE TABLE ledgers (
+  root INTEGER PRIMARY KEY,
+  depth INTEGER NOT NULL,
+  executions INTEGER NOT NULL,
+  fuel INTEGER NOT NULL,
+  events INTEGER NOT NULL,
+  bytes INTEGER NOT NULL
+) STRICT;
+
+-- The same for cascades whose root event is not in the log (any more).
+CREATE TABLE orphan_ledgers (
   tenant INTEGER NOT NULL,
   cascade BLOB NOT NULL,
   depth INTEGER NOT NULL,

@@ -39,7 +39,12 @@ impl Positions {
 
     fn save(&self, connection: &Connection) -> Work<()> {
         let sql = "UPDATE positions SET event = ?, execution = ?, outgoing = ?, dead_letter = ?";
-        let places = params![Int(self.event), Int(self.execution), Int(self.outgoing), Int(self.dead_letter)];
+        let places = params![
+            Int(self.event),
+            Int(self.execution),
+            Int(self.outgoing),
+            Int(self.dead_letter)
+        ];
         connection.prepare_cached(sql)?.execute(places)?;
         Ok(())
     }
@@ -77,14 +82,6 @@ pub(super) struct Unit<'a> {
     before: Positions,
 }
 
-/// How far a transaction was before a request.
-pub(super) struct Mark {
-    positions: Positions,
-    accepted: usize,
-    gone: usize,
-    deltas: usize,
-}
-
 impl<'a> Unit<'a> {
     pub(super) fn new(
         connection: &'a Connection,
@@ -100,32 +97,6 @@ impl<'a> Unit<'a> {
             deltas: Vec::new(),
             before: positions,
         }
-    }
-
-    pub(super) fn begin(&mut self) -> Work<Mark> {
-        self.connection.prepare_cached("SAVEPOINT request")?.execute([])?;
-        Ok(Mark {
-            positions: self.positions,
-            accepted: self.accepted.len(),
-            gone: self.gone.len(),
-            deltas: self.deltas.len(),
-        })
-    }
-
-    pub(super) fn keep(&mut self) -> Work<()> {
-        self.connection.prepare_cached("RELEASE request")?.execute([])?;
-        Ok(())
-    }
-
-    pub(super) fn undo(&mut self, mark: &Mark) -> Work<()> {
-        self.positions = mark.positions;
-        self.accepted.truncate(mark.accepted);
-        self.gone.truncate(mark.gone);
-        self.deltas.truncate(mark.deltas);
-        // It may hold a tenant that this request created.
-        self.tenants.clear();
-        self.connection.prepare_cached("ROLLBACK TO request")?.execute([])?;
-        self.keep()
     }
 
     /// Writes what requests share. The transaction can then be committed.

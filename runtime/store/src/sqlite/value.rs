@@ -1,6 +1,6 @@
 //! Values as SQLite keeps them, and events as rows.
 
-use ringfence_model::{Event, EventId, ExecutionId, Json, Ledger, Lineage, TenantId};
+use ringfence_model::{Event, EventId, ExecutionId, Json, Lineage, TenantId};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Row, params};
 
@@ -110,20 +110,4 @@ pub(super) fn insert_event(
         event.data.as_str(),
     ])?;
     Ok(inserted > 0)
-}
-
-/// Reads a ledger from five columns that begin here; null ones are an empty
-/// ledger.
-pub(super) fn ledger(row: &Row<'_>, first: usize) -> rusqlite::Result<Ledger> {
-    let column = |offset: usize| -> rusqlite::Result<u64> {
-        let int: Option<Int> = row.get(first + offset)?;
-        Ok(int.map_or(0, |int| int.0))
-    };
-    Ok(Ledger {
-        depth: column(0)?,
-        executions: column(1)?,
-        fuel: column(2)?,
-        events: column(3)?,
-        bytes: column(4)?,
-    })
 }

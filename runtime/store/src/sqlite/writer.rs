@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::cleanup::Cleanup;
 use super::fault::Work;
+use super::job::{Call, Job, Ran};
 use super::unit::{Positions, TenantKey, Unit};
 use crate::{Feed, Result, StoreError};
 
@@ -23,49 +24,6 @@ const QUEUE_KIB: u32 = 64 * 1024;
 /// short.
 const GROUP_REQUESTS: usize = 512;
 const GROUP_KIB: usize = 8 * 1024;
-
-/// A request with the way to answer it.
-trait Job: Send {
-    /// Does the work; false if it failed and must be undone.
-    fn run(&mut self, unit: &mut Unit<'_>) -> bool;
-    /// Answers: what the work gave or, if the transaction failed, that.
-    fn answer(self: Box<Self>, failure: Option<&StoreError>);
-}
-
-struct Call<T, F> {
-    doing: &'static str,
-    work: Option<F>,
-    result: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<T, F> Job for Call<T, F>
-where
-    T: Send,
-    F: FnOnce(&mut Unit<'_>) -> Work<T> + Send,
-{
-    fn run(&mut self, unit: &mut Unit<'_>) -> bool {
-        let Some(work) = self.work.take() else {
-            return false;
-        };
-        let result = work(unit).map_err(|fault| fault.during(self.doing));
-        let done = result.is_ok();
-        self.result = Some(result);
-        done
-    }
-
-    fn answer(self: Box<Self>, failure: Option<&StoreError>) {
-        let result = match (failure, self.result) {
-            // What was refused was refused, however the others fared.
-            (Some(error), None | Some(Ok(_))) => Err(error.clone()),
-            (None, None) => Err(StoreError::Closed),
-            (_, Some(result)) => result,
-        };
-        // Nobody waits if the asker was cancelled; the work is done all the
-        // same.
-        let _ = self.reply.send(result);
-    }
-}
 
 enum Message {
     Work(Box<dyn Job>, OwnedSemaphorePermit),
@@ -106,23 +64,19 @@ impl Writer {
     }
 
     /// Has work done in a transaction that is durable when this answers.
-    /// `bytes` is about what it holds and writes.
+    /// `bytes` is about what it holds and writes. The work is done again if
+    /// the transaction that it shared had to be rolled back.
     pub(super) async fn write<T, F>(&self, doing: &'static str, bytes: u64, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Unit<'_>) -> Work<T> + Send + 'static,
+        F: FnMut(&mut Unit<'_>) -> Work<T> + Send + 'static,
     {
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
         let kib = kib.saturating_add(1).min(QUEUE_KIB);
         let room = self.room.clone().acquire_many_owned(kib).await;
         let room = room.map_err(|_| StoreError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let call = Call {
-            doing,
-            work: Some(work),
-            result: None,
-            reply,
-        };
+        let call = Call::new(doing, work, reply);
         self.send(Message::Work(Box::new(call), room)).await?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
@@ -229,28 +183,45 @@ impl State {
         }
     }
 
-    fn serve(&mut self, mut group: Group) {
-        let result = self.commit(&mut group.jobs);
-        let failure = result.err().map(|fault| {
-            self.recover();
-            let error = fault.during("committing");
-            tracing::error!(%error, requests = group.jobs.len(), "a transaction failed");
-            error
-        });
-        for job in group.jobs {
-            job.answer(failure.as_ref());
+    /// All in one transaction; or, if that fails, each in its own, so that
+    /// one request's failure is not its neighbours'.
+    fn serve(&mut self, group: Group) {
+        let Group { mut jobs, .. } = group;
+        if self.commit(&mut jobs).is_err() && jobs.len() > 1 {
+            for job in &mut jobs {
+                // Its failure is in its answer.
+                let _ = self.commit(std::slice::from_mut(job));
+            }
+        }
+        for job in jobs {
+            job.answer();
         }
     }
 
-    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Work<()> {
-        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    /// Does the work and makes it durable; or, on a failure, undoes all of
+    /// it, and each job knows why.
+    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+        let result = self
+            .transact(jobs)
+            .map_err(|fault| fault.during("committing"));
+        if let Err(error) = &result {
+            tracing::error!(%error, requests = jobs.len(), "a transaction was rolled back");
+            for job in jobs {
+                job.fail(error);
+            }
+            self.roll_back();
+        }
+        result
+    }
+
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Work<()> {
+        self.connection
+            .prepare_cached("BEGIN IMMEDIATE")?
+            .execute([])?;
         let mut unit = Unit::new(&self.connection, self.positions, &mut self.tenants);
         for job in jobs {
-            let mark = unit.begin()?;
-            if job.run(&mut unit) {
-                unit.keep()?;
-            } else {
-                unit.undo(&mark)?;
+            if let Ran::Halfway(error) = job.run(&mut unit) {
+                return Err(error.into());
             }
         }
         unit.finish()?;
@@ -266,14 +237,15 @@ impl State {
         Ok(())
     }
 
-    /// After a failed transaction: back to what is durable.
-    fn recover(&mut self) {
+    /// Back to what is durable. `positions` is set after a commit only, so it
+    /// needs nothing.
+    fn roll_back(&mut self) {
+        // It may hold a tenant that was not created after all.
         self.tenants.clear();
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
             tracing::error!(%error, "a failed transaction could not be rolled back");
         }
-        // `positions` was not touched: it is set after a commit only.
     }
 }

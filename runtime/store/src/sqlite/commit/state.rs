@@ -118,9 +118,7 @@ impl<'a> Changes<'a> {
                     )?
                     .execute(params![tenant, rule, key, value])?,
                 None => connection
-                    .prepare_cached(
-                        "DELETE FROM state WHERE tenant = ? AND rule = ? AND key = ?",
-                    )?
+                    .prepare_cached("DELETE FROM state WHERE tenant = ? AND rule = ? AND key = ?")?
                     .execute(params![tenant, rule, key])?,
             };
         }

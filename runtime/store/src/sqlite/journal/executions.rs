@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::TENANT;
 use super::page::page as read_page;
 use crate::sqlite::fault::{Work, decode};
+use crate::sqlite::ledgers::tenant_key;
 use crate::sqlite::prune::places;
 use crate::sqlite::value::{Int, number};
 use crate::{ExecutionFilter, Page};
@@ -15,12 +16,29 @@ pub(super) fn one(
     tenant: &TenantId,
     id: ExecutionId,
 ) -> Work<Option<Execution>> {
-    let sql = format!("SELECT record FROM executions WHERE tenant = {TENANT} AND id = ?2");
-    let found: Option<String> = connection
-        .prepare_cached(&sql)?
-        .query_row(params![tenant.as_str(), id.as_bytes()], |row| row.get(0))
-        .optional()?;
-    Ok(found.map(|text| decode("execution", &text)).transpose()?)
+    let Some(key) = tenant_key(connection, tenant)? else {
+        return Ok(None);
+    };
+    // The index on ids is in parts; see `schema.sql`.
+    let part = |order: &str| -> Work<Option<i64>> {
+        let sql = format!("SELECT seq >> 14 FROM executions ORDER BY seq {order} LIMIT 1");
+        let mut statement = connection.prepare_cached(&sql)?;
+        Ok(statement.query_row([], |row| row.get(0)).optional()?)
+    };
+    let (Some(first), Some(last)) = (part("ASC")?, part("DESC")?) else {
+        return Ok(None);
+    };
+    let sql = "SELECT record FROM executions INDEXED BY executions_id \
+               WHERE seq >> 14 = ? AND tenant = ? AND id = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    for part in (first..=last).rev() {
+        let mut rows = statement.query(params![part, key, id.as_bytes()])?;
+        if let Some(row) = rows.next()? {
+            let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            return Ok(Some(decode("execution", text)?));
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn page(
@@ -51,9 +69,8 @@ pub(super) fn page(
         Some(_) => ("executions_rule", "rule = ?3"),
         None => ("executions_tenant", "true"),
     };
-    let sql = format!(
-        "{columns} INDEXED BY {index} WHERE {bounds} AND {condition} ORDER BY seq DESC"
-    );
+    let sql =
+        format!("{columns} INDEXED BY {index} WHERE {bounds} AND {condition} ORDER BY seq DESC");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = match &filter.rule {
         Some(rule) if !is_stopped => {
@@ -66,13 +83,24 @@ pub(super) fn page(
 
 /// Whether the row (`seq, rule, stop, started_us`) passes.
 fn matches(filter: &ExecutionFilter, row: &Row<'_>) -> Work<bool> {
-    let text = |column| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
+    let text = |column| {
+        row.get_ref(column)?
+            .as_str_or_null()
+            .map_err(rusqlite::Error::from)
+    };
     let (rule, stop) = (text(1)?, text(2)?);
     let started_us = number(row, 3)?;
-    Ok(filter.rule.as_ref().is_none_or(|wanted| rule == Some(wanted.as_str()))
+    Ok(filter
+        .rule
+        .as_ref()
+        .is_none_or(|wanted| rule == Some(wanted.as_str()))
         && filter.stop.is_none_or(|code| stop == Some(code.as_str()))
-        && filter.since_us.is_none_or(|since_us| started_us >= since_us)
-        && filter.status.is_none_or(|status| (status == Status::Stopped) == stop.is_some()))
+        && filter
+            .since_us
+            .is_none_or(|since_us| started_us >= since_us)
+        && filter
+            .status
+            .is_none_or(|status| (status == Status::Stopped) == stop.is_some()))
 }
 
 fn record(connection: &Connection, row: &Row<'_>) -> Work<(Execution, u64)> {
@@ -82,11 +110,7 @@ fn record(connection: &Connection, row: &Row<'_>) -> Work<(Execution, u64)> {
 }
 
 /// The places of an event's executions.
-fn runs_of(
-    connection: &Connection,
-    tenant: &TenantId,
-    event: EventId,
-) -> Work<Option<Vec<u8>>> {
+fn runs_of(connection: &Connection, tenant: &TenantId, event: EventId) -> Work<Option<Vec<u8>>> {
     let sql = format!(
         "SELECT coalesce(f.runs, w.runs) FROM events e \
          LEFT JOIN finished f ON f.seq = e.seq \

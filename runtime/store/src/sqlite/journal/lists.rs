@@ -29,11 +29,20 @@ pub(super) fn dead_letters(
 }
 
 fn matches(filter: &DeadLetterFilter, row: &Row<'_>) -> Work<bool> {
-    let text = |column| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
+    let text = |column| {
+        row.get_ref(column)?
+            .as_str_or_null()
+            .map_err(rusqlite::Error::from)
+    };
     let (code, rule) = (text(2)?, text(3)?);
     let since_us = number(row, 1)?;
-    Ok(filter.reason.is_none_or(|wanted| code == Some(wanted.as_str()))
-        && filter.rule.as_ref().is_none_or(|wanted| rule == Some(wanted.as_str()))
+    Ok(filter
+        .reason
+        .is_none_or(|wanted| code == Some(wanted.as_str()))
+        && filter
+            .rule
+            .as_ref()
+            .is_none_or(|wanted| rule == Some(wanted.as_str()))
         && filter.since_us.is_none_or(|wanted| since_us >= wanted))
 }
 
@@ -67,11 +76,16 @@ pub(super) fn outgoing(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![tenant.as_str(), Int(after)])?;
-    page(&mut rows, limit, |_| Ok(true), |row| {
-        let item = action(row)?;
-        let size = item.action.payload.size();
-        Ok((item, size))
-    })
+    page(
+        &mut rows,
+        limit,
+        |_| Ok(true),
+        |row| {
+            let item = action(row)?;
+            let size = item.action.payload.size();
+            Ok((item, size))
+        },
+    )
 }
 
 fn action(row: &Row<'_>) -> Work<Outgoing> {

@@ -1,0 +1,181 @@
+//! Many askers at once.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ringfence_store::{Accepted, Append, Catalog, CommitOutcome, Journal, Log, Sqlite, StoreError};
+
+use crate::records::{commit, event, execution, rule, tenant, tenant_id};
+
+const TASKS: usize = 32;
+const BATCHES: usize = 40;
+
+async fn open(folder: &tempfile::TempDir) -> (Arc<Sqlite>, Arc<Mutex<Vec<Accepted>>>) {
+    let store = Sqlite::open(folder.path().join("db")).unwrap();
+    let fed = Arc::new(Mutex::new(Vec::new()));
+    let notes = fed.clone();
+    store.attach(Box::new(move |accepted| notes.lock().extend(accepted)));
+    for name in ["t", "u"] {
+        store.put_tenant(tenant(name)).await.unwrap();
+    }
+    (Arc::new(store), fed)
+}
+
+/// Appends batches; each shares an event with another task's, and every fifth
+/// is refused. Answers how many were accepted.
+async fn append_many(store: Arc<Sqlite>, task: usize) -> usize {
+    let mut accepted = 0;
+    for batch in 0..BATCHES {
+        let mut events = vec![
+            event("t", &format!("own-{task}-{batch}")),
+            event("t", &format!("shared-{}-{batch}", task / 2)),
+            event("u", &format!("own-{task}-{batch}")),
+        ];
+        if batch % 5 == 0 {
+            events.push(event("gone", "x"));
+            events[0] = event("t", &format!("refused-{task}-{batch}"));
+            let refused = store.append(events).await;
+            assert!(matches!(refused, Err(StoreError::NoTenant)), "{refused:?}");
+            continue;
+        }
+        let answers = store.append(events).await.unwrap();
+        assert_eq!(
+            (answers[0], answers[2]),
+            (Append::Accepted, Append::Accepted)
+        );
+        accepted += answers
+            .iter()
+            .filter(|one| **one == Append::Accepted)
+            .count();
+    }
+    accepted
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_appenders_make_one_log_without_gaps() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, fed) = open(&folder).await;
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|task| tokio::spawn(append_many(store.clone(), task)))
+        .collect();
+    let mut accepted = 0;
+    for task in tasks {
+        accepted += task.await.unwrap();
+    }
+    let batches = TASKS * BATCHES * 4 / 5;
+    assert_eq!(accepted, batches * 2 + batches / 2);
+    let fed = fed.lock().clone();
+    let seqs: Vec<u64> = fed.iter().map(|one| one.seq).collect();
+    let expected: Vec<u64> = (1..=accepted as u64).collect();
+    assert!(seqs == expected, "in order, each once, no gaps");
+    let ids: HashSet<_> = fed
+        .iter()
+        .map(|one| (&one.event.tenant, one.event.id))
+        .collect();
+    assert_eq!(ids.len(), accepted);
+    assert!(
+        fed.iter()
+            .all(|one| !one.event.ce_id.starts_with("refused"))
+    );
+    for name in ["t", "u"] {
+        let read = store.pending(&tenant_id(name), 0, u32::MAX).await.unwrap();
+        let of_tenant = fed.iter().filter(|one| one.event.tenant.as_str() == name);
+        assert!(
+            read.iter()
+                .map(|one| one.seq)
+                .eq(of_tenant.map(|one| one.seq))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_many_send_is_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, fed) = open(&folder).await;
+    let events = (0..50)
+        .map(|number| event("t", &number.to_string()))
+        .collect();
+    store.append(events).await.unwrap();
+    let fed = fed.lock().clone();
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let (store, fed) = (store.clone(), fed.clone());
+            tokio::spawn(async move {
+                let run = |one: &Accepted| commit(one, execution(&one.event, &rule("r"), false));
+                let outcomes = store.commit(fed.iter().map(run).collect()).await.unwrap();
+                outcomes
+                    .iter()
+                    .filter(|one| **one == CommitOutcome::Committed)
+                    .count()
+            })
+        })
+        .collect();
+    let mut committed = 0;
+    for task in tasks {
+        committed += task.await.unwrap();
+    }
+    assert_eq!(committed, fed.len());
+    let counts = store.counts(&tenant_id("t")).await.unwrap();
+    assert_eq!((counts.waiting, counts.done), (0, fed.len() as u64));
+    let outbox = store.outgoing(&tenant_id("t"), 0, 1000).await.unwrap();
+    assert_eq!(outbox.items.len(), fed.len());
+}
+
+/// Rows in all tables that hold a tenant's things.
+fn rows(path: &std::path::Path) -> i64 {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let tables = [
+        "events",
+        "waiting",
+        "finished",
+        "executions",
+        "ledgers",
+        "outbox",
+        "dead_letters",
+        "counts",
+        "tenants",
+    ];
+    let count = |table| {
+        let sql = format!("SELECT count(*) FROM {table}");
+        connection
+            .query_row(&sql, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    tables.into_iter().map(count).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_tenant_is_removed_bit_by_bit_and_across_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, fed) = open(&folder).await;
+    let path = folder.path().join("db");
+    let empty = rows(&path);
+    let events = (0..3_000)
+        .map(|number| event("t", &number.to_string()))
+        .collect();
+    store.append(events).await.unwrap();
+    let fed = fed.lock().clone();
+    let run = |one: &Accepted| commit(one, execution(&one.event, &rule("r"), one.seq % 2 == 0));
+    store
+        .commit(fed[..2_500].iter().map(run).collect())
+        .await
+        .unwrap();
+    assert!(store.delete_tenant(&tenant_id("t")).await.unwrap());
+    // Others' requests are served meanwhile.
+    store.append(vec![event("u", "a")]).await.unwrap();
+    store.close().await;
+    drop(store);
+    let (store, _) = open(&folder).await;
+    let gone = async {
+        // The tenant `t` is new again; `u` has one event.
+        while rows(&path) > empty + 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), gone)
+        .await
+        .expect("the old rows are removed");
+    assert_eq!(store.counts(&tenant_id("u")).await.unwrap().waiting, 1);
+}
