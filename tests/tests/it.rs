@@ -3,3 +3,20 @@
     clippy::unwrap_used,
     reason = "a test that meets what it does not expect fails there"
 )]
+
+mod it {
+    mod cascades;
+    mod clients;
+    mod crash;
+    mod github;
+    mod hostile;
+    mod isolation;
+    mod journey;
+    mod openapi;
+    mod refusals;
+    mod repo;
+    mod rules;
+    mod shutdown;
+    mod state;
+    mod uploads;
+}

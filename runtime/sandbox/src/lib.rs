@@ -1,10 +1,42 @@
 //! Compiles and inspects a rule's component, and runs it on one event under
 //! limits. Knows no store, no queue, no HTTP and no tokio: every call blocks
 //! its thread.
+//!
+//! An upload goes through [`Sandbox::inspect`]: cheap checks on its bytes
+//! (`scan`), a core module is made a component (`componentize`), compiled
+//! (`compile`), asked for its manifest, and kept (`artifact`). A run goes
+//! through [`Sandbox::run`]: a fresh instance (`instance`) with the meters of
+//! `state`, which the host functions (`host`) and the memory limiter
+//! (`memory`) draw on; its end is told by `stop` or checked by `effects`.
 
-mod api;
+mod artifact;
+mod bindings;
+mod compile;
+mod componentize;
+mod config;
+mod effects;
+mod engine;
+mod fuel;
+mod host;
+mod instance;
+mod log;
+mod memory;
+mod random;
+mod recall;
+mod run;
+mod sandbox;
+mod scan;
+mod state;
+mod stop;
+mod stopwatch;
+mod ticker;
+mod upload;
 
-pub use api::{
-    Inspected, PrepareError, Prepared, Recall, RecallError, Run, RunReport, Sandbox, SandboxConfig,
-    SandboxError, UploadError,
-};
+pub use config::{SandboxConfig, SandboxError};
+pub use engine::{WASM_STACK_BYTES, engine_config};
+pub use fuel::{HOST_CALL_FUEL, HOST_CALL_FUEL_PER_BYTE, NS_PER_FUEL};
+pub use instance::Prepared;
+pub use recall::{NothingRemembered, Recall, RecallError};
+pub use run::{Run, RunReport};
+pub use sandbox::{PrepareError, Sandbox};
+pub use upload::{Inspected, UploadError};

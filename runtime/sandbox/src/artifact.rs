@@ -1,0 +1,228 @@
+//! Compiled artifacts on disk.
+//!
+//! An artifact is native code: loading one that somebody else wrote would
+//! hand them the process. So a file holds a keyed BLAKE3 code over its own
+//! name and the artifact, under a key that only this installation has, and
+//! what does not verify is compiled again.
+
+use std::hash::{Hash, Hasher};
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use ringfence_model::VersionId;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// The code's length, in bytes.
+const MAC_BYTES: usize = 32;
+
+/// The largest artifact that is read back, in bytes. A component of 32 MiB
+/// compiles to less.
+const ARTIFACT_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// Only this user may read or write.
+const MODE: u32 = 0o600;
+
+const TEMPORARY: &str = "tmp";
+
+/// Keeps compiled artifacts in a folder, or nowhere.
+pub(crate) struct Artifacts {
+    dir: Option<Dir>,
+    key: [u8; 32],
+    /// Names what the artifacts are good for: this wasmtime, configured so.
+    host: String,
+    counter: AtomicU64,
+}
+
+/// A compiled artifact that came out of this process's compiler, or out of a
+/// file that this installation authenticated. Only this module makes one.
+pub(crate) struct Artifact(Vec<u8>);
+
+impl Artifacts {
+    /// Opens the folder, and removes from it what no process can use any
+    /// more: artifacts of another wasmtime or configuration, and what an
+    /// interrupted write left.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) fn open(
+        engine: &Engine,
+        dir: Option<Dir>,
+        key: [u8; 32],
+    ) -> Result<Self, std::io::Error> {
+        let artifacts = Self {
+            dir,
+            key,
+            host: host_name(engine),
+            counter: AtomicU64::new(0),
+        };
+        artifacts.remove_stale()?;
+        Ok(artifacts)
+    }
+
+    fn remove_stale(&self) -> Result<(), std::io::Error> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        for entry in dir.entries()? {
+            let name = entry?.file_name();
+            let stale = name
+                .to_str()
+                .and_then(|name| name.split_once('.'))
+                .is_some_and(|(version, host)| {
+                    version.parse::<VersionId>().is_ok() && host != self.host
+                });
+            if stale {
+                dir.remove_file(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what this process has just compiled.
+    pub(crate) fn fresh(compiled: Vec<u8>) -> Artifact {
+        Artifact(compiled)
+    }
+
+    /// The artifact kept for a version, if there is one and it verifies.
+    pub(crate) fn load(&self, version: VersionId) -> Option<Artifact> {
+        let dir = self.dir.as_ref()?;
+        let name = self.name(version);
+        match self.read(dir, &name) {
+            Ok(artifact) => artifact,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(%version, %error, "a compiled artifact cannot be read; compiling again");
+                None
+            }
+        }
+    }
+
+    fn read(&self, dir: &Dir, name: &str) -> Result<Option<Artifact>, std::io::Error> {
+        let file = dir.open(name)?;
+        let size = file.metadata()?.len();
+        if size > ARTIFACT_BYTES_MAX {
+            tracing::warn!(
+                name,
+                size,
+                "a compiled artifact is too large; compiling again"
+            );
+            return Ok(None);
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        file.take(ARTIFACT_BYTES_MAX).read_to_end(&mut bytes)?;
+        let verified = bytes
+            .split_first_chunk::<MAC_BYTES>()
+            // `blake3::Hash` compares in constant time.
+            .is_some_and(|(mac, artifact)| self.mac(name, artifact) == *mac);
+        if !verified {
+            tracing::warn!(name, "a compiled artifact does not verify; compiling again");
+            return Ok(None);
+        }
+        bytes.drain(..MAC_BYTES);
+        Ok(Some(Artifact(bytes)))
+    }
+
+    /// Keeps an artifact. That it cannot be kept costs time later, and
+    /// nothing else, so it is only logged.
+    pub(crate) fn save(&self, version: VersionId, artifact: &Artifact) {
+        let Some(dir) = &self.dir else { return };
+        if let Err(error) = self.write(dir, &self.name(version), artifact) {
+            tracing::warn!(%version, %error, "a compiled artifact cannot be kept");
+        }
+    }
+
+    /// Written under another name first, so that a reader never sees half.
+    fn write(&self, dir: &Dir, name: &str, artifact: &Artifact) -> Result<(), std::io::Error> {
+        let number = self.counter.fetch_add(1, Ordering::Relaxed);
+        // Shaped like an artifact's name of no host: swept at the next start.
+        let version = name.split('.').next().unwrap_or(name);
+        let temporary = format!("{version}.{TEMPORARY}-{}-{number}", std::process::id());
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(MODE);
+        let written = dir
+            .open_with(&temporary, &options)
+            .and_then(|mut file| {
+                file.write_all(self.mac(name, &artifact.0).as_bytes())?;
+                file.write_all(&artifact.0)
+            })
+            .and_then(|()| dir.rename(&temporary, dir, name));
+        if written.is_err() {
+            // Already failing; the next start sweeps it.
+            let _ = dir.remove_file(&temporary);
+        }
+        written
+    }
+
+    /// Forgets a version's artifact.
+    pub(crate) fn remove(&self, version: VersionId) {
+        let Some(dir) = &self.dir else { return };
+        match dir.remove_file(self.name(version)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%version, %error, "a compiled artifact cannot be removed");
+            }
+            _ => {}
+        }
+    }
+
+    fn name(&self, version: VersionId) -> String {
+        format!("{version}.{}", self.host)
+    }
+
+    /// Over the name too, so that one version's artifact is not taken for
+    /// another's.
+    fn mac(&self, name: &str, artifact: &[u8]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(&(name.len() as u64).to_le_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(artifact);
+        hasher.finalize()
+    }
+}
+
+impl Artifact {
+    /// Its size, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// Makes it callable.
+    #[allow(unsafe_code, reason = "see the argument inside")]
+    pub(crate) fn component(&self, engine: &Engine) -> wasmtime::Result<Component> {
+        // SAFETY: `deserialize` trusts its bytes to be what wasmtime's
+        // compiler wrote, unchanged. An `Artifact` has a private field and is
+        // made in two places only: `Artifacts::fresh`, which is given the
+        // output of this process's compiler, and `Artifacts::read`, which
+        // checks a keyed code over the bytes that are in memory already (the
+        // file is not read again after the check, nor mapped, so it cannot
+        // change in between). The key never leaves this installation and is
+        // not known to any guest, so whoever can forge the code already has
+        // the host. That the bytes fit this wasmtime and its configuration is
+        // part of the name under the code, and wasmtime checks it again.
+        unsafe { Component::deserialize(engine, &self.0) }
+    }
+}
+
+/// Feeds what wasmtime says that its artifacts depend on to BLAKE3, because
+/// std's hashers are not stable over time.
+struct StableHasher(blake3::Hasher);
+
+impl Hasher for StableHasher {
+    fn finish(&self) -> u64 {
+        let hash = self.0.finalize();
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&hash.as_bytes()[..8]);
+        u64::from_le_bytes(bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+}
+
+fn host_name(engine: &Engine) -> String {
+    let mut hasher = StableHasher(blake3::Hasher::new_derive_key(
+        "ringfence 0.1 artifact host",
+    ));
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.0.finalize().to_hex()[..32].to_owned()
+}

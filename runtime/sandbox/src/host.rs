@@ -1,0 +1,116 @@
+//! The functions that a rule may call during a run: `host` in the WIT.
+
+use ringfence_model::{Entry, Json, LogLevel, Recalled};
+use wasmtime::component::{Linker, WasmStr};
+use wasmtime::{Engine, StoreContextMut};
+
+use crate::bindings::Level;
+use crate::fuel::{charge_bytes, charge_call};
+use crate::log::cut;
+use crate::state::RunState;
+
+/// Keys that one run may ask for; each is kept in its journal entry.
+const RECALLS_MAX: usize = 256;
+
+/// A host function was used against its terms. Ends the run.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Misuse(pub(crate) String);
+
+/// The run is to be repeated; why is in its state.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("remembered values cannot be read")]
+struct Abandoned;
+
+/// Links the host's functions.
+///
+/// # Errors
+/// None that depend on a guest.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<RunState>> {
+    let mut linker = Linker::new(engine);
+    let mut host = linker.instance("ringfence:rule/host@0.1.0")?;
+    host.func_wrap("log", |store, (level, message): (Level, WasmStr)| {
+        log(store, level, &message)
+    })?;
+    host.func_wrap("recall", |store, (key,): (WasmStr,)| {
+        Ok((recall(store, &key)?,))
+    })?;
+    host.func_wrap("now", |mut store: StoreContextMut<'_, RunState>, ()| {
+        charge_call(&mut store, 0)?;
+        let state = store.data_mut();
+        state.asked_now = true;
+        Ok((state.now_ms,))
+    })?;
+    host.func_wrap("random", |mut store: StoreContextMut<'_, RunState>, ()| {
+        charge_call(&mut store, 0)?;
+        Ok((store.data_mut().random(),))
+    })?;
+    Ok(linker)
+}
+
+fn log(
+    mut store: StoreContextMut<'_, RunState>,
+    level: Level,
+    message: &WasmStr,
+) -> wasmtime::Result<()> {
+    let level = match level {
+        Level::Debug => LogLevel::Debug,
+        Level::Info => LogLevel::Info,
+        Level::Warn => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
+    };
+    // Looked at where it lies; only what is kept is copied.
+    let text = message.to_str(&store)?;
+    let bytes = text.len();
+    let kept = cut(&text, store.data().log.room(level)).to_owned();
+    charge_call(&mut store, bytes)?;
+    store.data_mut().log.write(level, &kept, bytes);
+    Ok(())
+}
+
+fn recall(
+    mut store: StoreContextMut<'_, RunState>,
+    key: &WasmStr,
+) -> wasmtime::Result<Option<String>> {
+    let key = key.to_str(&store)?.into_owned();
+    charge_call(&mut store, key.len())?;
+    let value = look_up(store.data_mut(), key)?;
+    let text = value.as_ref().map(|value| value.as_str().to_owned());
+    charge_bytes(&mut store, text.as_ref().map_or(0, String::len))?;
+    Ok(text)
+}
+
+/// Answers a key asked for again as it did before.
+fn look_up(state: &mut RunState, key: String) -> wasmtime::Result<Option<Json>> {
+    if let Some(known) = state.recalled.iter().find(|known| known.key == key) {
+        return Ok(known.value.clone());
+    }
+    if key.len() > Entry::KEY_BYTES_MAX {
+        return Err(misuse(format!(
+            "`recall` was given a key of {} bytes; at most {} are allowed",
+            key.len(),
+            Entry::KEY_BYTES_MAX
+        )));
+    }
+    if state.recalled.len() == RECALLS_MAX {
+        return Err(misuse(format!(
+            "`recall` was asked for more than {RECALLS_MAX} different keys"
+        )));
+    }
+    let value = match state.recall.recall(&key) {
+        Ok(value) => value,
+        Err(error) => {
+            state.recall_error = Some(error);
+            return Err(Abandoned.into());
+        }
+    };
+    state.recalled.push(Recalled {
+        key,
+        value: value.clone(),
+    });
+    Ok(value)
+}
+
+fn misuse(message: String) -> wasmtime::Error {
+    Misuse(message).into()
+}

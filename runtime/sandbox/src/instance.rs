@@ -1,0 +1,243 @@
+//! One fresh instance: made, called once, thrown away.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use ringfence_model::{Limits, Manifest, Stop, Usage, VersionId};
+use wasmtime::component::{Component, ComponentExportIndex, Instance, InstancePre, Linker};
+use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap};
+
+use crate::UploadError;
+use crate::fuel::NS_PER_FUEL;
+use crate::log::Logged;
+use crate::state::RunState;
+use crate::stop::Ending;
+use crate::stopwatch::{Stopwatch, micros};
+use crate::ticker::ticks;
+
+/// Handles to resources that one run may hold; our world has none, so only
+/// those that a component makes inside itself.
+const HANDLES_MAX: usize = 1_000;
+
+/// What one call may hand to the host beyond the output limit, in bytes: a
+/// log message that is going to be cut, and what the effects take besides
+/// their texts.
+const LIFT_BYTES: u64 = 1024 * 1024;
+
+/// How long to wait before asking the pool again, where more runs are made
+/// than the sandbox was set up for.
+const POOL_WAIT: Duration = Duration::from_micros(200);
+
+/// Compiled, linked, its exports looked up.
+pub(crate) struct Compiled {
+    pre: InstancePre<RunState>,
+    /// `describe`.
+    pub(crate) describe: ComponentExportIndex,
+    /// `handle`.
+    pub(crate) handle: ComponentExportIndex,
+    /// What it weighs in the cache, in bytes.
+    pub(crate) bytes: u64,
+}
+
+/// A version that is ready to run. Cheap to clone.
+#[derive(Clone)]
+pub struct Prepared {
+    pub(crate) compiled: Arc<Compiled>,
+    manifest: Arc<Manifest>,
+    version: VersionId,
+}
+
+impl Prepared {
+    pub(crate) fn new(version: VersionId, compiled: Compiled, manifest: Manifest) -> Self {
+        Self {
+            compiled: Arc::new(compiled),
+            manifest: Arc::new(manifest),
+            version,
+        }
+    }
+
+    /// Which version.
+    pub fn version(&self) -> VersionId {
+        self.version
+    }
+
+    /// What it declares.
+    pub fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Prepared").field(&self.version).finish()
+    }
+}
+
+/// How a call ended.
+pub(crate) struct Ended<T> {
+    /// What it returned, or why it was stopped.
+    pub(crate) result: Result<T, Stop>,
+    /// What it used; effects are not looked at yet.
+    pub(crate) usage: Usage,
+    /// What it logged.
+    pub(crate) log: ringfence_model::Log,
+    /// What the host kept for it.
+    pub(crate) state: Asked,
+}
+
+/// What a run asked the host for.
+pub(crate) struct Asked {
+    /// The remembered values.
+    pub(crate) recalled: Vec<ringfence_model::Recalled>,
+    /// Why they could not be read.
+    pub(crate) recall_error: Option<crate::RecallError>,
+    /// The clock.
+    pub(crate) now: bool,
+    /// Randomness.
+    pub(crate) random: bool,
+}
+
+impl Compiled {
+    /// Links a component.
+    ///
+    /// # Errors
+    /// When an import is not of our type, or an export is not there.
+    pub(crate) fn link(
+        linker: &Linker<RunState>,
+        component: &Component,
+        bytes: u64,
+    ) -> Result<Self, UploadError> {
+        let export = |name: &str| {
+            component
+                .get_export_index(None, name)
+                .ok_or_else(|| UploadError::MissingExports(vec![name.to_owned()]))
+        };
+        let pre = linker
+            .instantiate_pre(component)
+            .map_err(|error| UploadError::WrongType(format!("{error:#}")))?;
+        Ok(Self {
+            pre,
+            describe: export("describe")?,
+            handle: export("handle")?,
+            bytes,
+        })
+    }
+
+    /// Makes an instance and calls into it, under limits.
+    pub(crate) fn call<T>(
+        &self,
+        limits: &Limits,
+        fuel: u64,
+        state: impl Fn() -> RunState,
+        call: impl Fn(&mut Store<RunState>, &Instance) -> wasmtime::Result<T>,
+    ) -> Ended<T> {
+        let watch = Stopwatch::start();
+        let lift_bytes = usize::try_from(limits.output_bytes + LIFT_BYTES).unwrap_or(usize::MAX);
+        loop {
+            let mut store = store(self.pre.engine(), limits, fuel, lift_bytes, state());
+            let result = self
+                .pre
+                .instantiate(&mut store)
+                .and_then(|instance| call(&mut store, &instance));
+            if matches!(&result, Err(error) if error.is::<PoolConcurrencyLimitError>()) {
+                // Every instance that takes the room ends by its deadline.
+                drop(store);
+                thread::sleep(POOL_WAIT);
+                continue;
+            }
+            let metered = Metered {
+                left: store.get_fuel().unwrap_or(0),
+                fuel,
+                lift_bytes,
+                limits,
+                watch,
+            };
+            return metered.end(result, store.into_data());
+        }
+    }
+}
+
+fn store(
+    engine: &Engine,
+    limits: &Limits,
+    fuel: u64,
+    lift_bytes: usize,
+    state: RunState,
+) -> Store<RunState> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.memory);
+    store
+        .set_fuel(fuel)
+        .expect("the engine is configured to consume fuel");
+    store.set_epoch_deadline(ticks(limits.deadline_ms));
+    store.set_hostcall_fuel(lift_bytes);
+    store.set_max_component_handles(HANDLES_MAX);
+    store
+}
+
+/// A call's meters at its end.
+struct Metered<'a> {
+    left: u64,
+    fuel: u64,
+    lift_bytes: usize,
+    limits: &'a Limits,
+    watch: Stopwatch,
+}
+
+impl Metered<'_> {
+    fn end<T>(&self, result: wasmtime::Result<T>, state: RunState) -> Ended<T> {
+        let fuel = self.charged(result.as_ref().err());
+        let wall = self.watch.wall();
+        let asked_random = state.asked_random();
+        let Logged {
+            log,
+            written,
+            last_error,
+        } = state.log.finish();
+        let usage = Usage {
+            fuel,
+            memory_bytes: state.memory.peak(),
+            wall_us: micros(wall),
+            log_bytes: written,
+            ..Usage::default()
+        };
+        let result = result.map_err(|error| {
+            Ending {
+                error: &error,
+                fuel: self.fuel,
+                limits: self.limits,
+                wall,
+                last_error: last_error.as_deref(),
+                lift_bytes: self.lift_bytes,
+            }
+            .stop()
+        });
+        Ended {
+            result,
+            usage,
+            log,
+            state: Asked {
+                recalled: state.recalled,
+                recall_error: state.recall_error,
+                now: state.asked_now,
+                random: asked_random,
+            },
+        }
+    }
+
+    /// What a run is charged. After an error the counter may be lost, so the
+    /// CPU time counts if it is more; never beyond what the run had, which
+    /// its cascade has set aside.
+    fn charged(&self, error: Option<&wasmtime::Error>) -> u64 {
+        let counted = self.fuel - self.left.min(self.fuel);
+        match error {
+            None => counted,
+            Some(error) if error.downcast_ref() == Some(&Trap::OutOfFuel) => self.fuel,
+            Some(_) => {
+                let ns = u64::try_from(self.watch.cpu().as_nanos()).unwrap_or(u64::MAX);
+                counted.max(ns / NS_PER_FUEL).min(self.fuel)
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A run's log, bounded.
+
+use ringfence_model::{Log, LogLevel, LogLine};
+
+/// Lines kept, whatever their length: empty ones cost the host too.
+const LINES_MAX: usize = 1024;
+
+/// What is kept of the last error for a trap's message, in bytes.
+const LAST_ERROR_BYTES_MAX: usize = 1024;
+
+/// Collects what a run logs.
+pub(crate) struct LogBuffer {
+    log: Log,
+    limit: u64,
+    written: u64,
+    kept: u64,
+    last_error: Option<String>,
+}
+
+/// What is left of it after the run.
+pub(crate) struct Logged {
+    /// The lines kept.
+    pub(crate) log: Log,
+    /// Bytes written, before the log was cut.
+    pub(crate) written: u64,
+    /// The last line at level error, also where the log no longer has it.
+    pub(crate) last_error: Option<String>,
+}
+
+impl LogBuffer {
+    /// For at most so many bytes.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            log: Log::default(),
+            limit,
+            written: 0,
+            kept: 0,
+            last_error: None,
+        }
+    }
+
+    /// How much of a line's text is worth handing to [`Self::write`], in
+    /// bytes.
+    pub(crate) fn room(&self, level: LogLevel) -> usize {
+        let room = match self.log.truncated {
+            true => 0,
+            false => usize::try_from(self.limit - self.kept).unwrap_or(usize::MAX),
+        };
+        match level {
+            LogLevel::Error => room.max(LAST_ERROR_BYTES_MAX),
+            _ => room,
+        }
+    }
+
+    /// Adds a line, as much of it as there is room for. `message` is the text,
+    /// or its beginning of at least [`Self::room`] bytes; `written` is the
+    /// whole text's length.
+    pub(crate) fn write(&mut self, level: LogLevel, message: &str, written: usize) {
+        if level == LogLevel::Error {
+            self.last_error = Some(cut(message, LAST_ERROR_BYTES_MAX).to_owned());
+        }
+        self.written += written as u64;
+        if self.log.truncated {
+            return;
+        }
+        let room = usize::try_from(self.limit - self.kept).unwrap_or(usize::MAX);
+        let kept = cut(message, room);
+        self.log.truncated = kept.len() < written || self.log.lines.len() == LINES_MAX;
+        if self.log.lines.len() < LINES_MAX && (!kept.is_empty() || written == 0) {
+            self.kept += kept.len() as u64;
+            self.log.lines.push(LogLine {
+                level,
+                message: kept.to_owned(),
+            });
+        }
+    }
+
+    /// Ends it.
+    pub(crate) fn finish(self) -> Logged {
+        Logged {
+            log: self.log,
+            written: self.written,
+            last_error: self.last_error,
+        }
+    }
+}
+
+/// The text's beginning, at most so many bytes, whole characters only.
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(buffer: &mut LogBuffer, level: LogLevel, text: &str) {
+        let message = cut(text, buffer.room(level)).to_owned();
+        buffer.write(level, &message, text.len());
+    }
+
+    #[test]
+    fn a_log_is_cut_between_characters_and_says_so() {
+        let mut buffer = LogBuffer::new(4);
+        write(&mut buffer, LogLevel::Info, "ab");
+        write(&mut buffer, LogLevel::Error, "cüd");
+        write(&mut buffer, LogLevel::Info, "x");
+        let logged = buffer.finish();
+        let lines: Vec<_> = logged.log.lines.iter().map(|l| &*l.message).collect();
+        assert_eq!(lines, ["ab", "c"]);
+        assert!(logged.log.truncated);
+        assert_eq!(logged.written, 7);
+        assert_eq!(logged.last_error.as_deref(), Some("cüd"));
+    }
+
+    #[test]
+    fn empty_lines_are_bounded_too() {
+        let mut buffer = LogBuffer::new(10);
+        for _ in 0..LINES_MAX + 5 {
+            write(&mut buffer, LogLevel::Debug, "");
+        }
+        let logged = buffer.finish();
+        assert_eq!(logged.log.lines.len(), LINES_MAX);
+        assert!(logged.log.truncated);
+    }
+
+    #[test]
+    fn exactly_the_limit_is_not_cut() {
+        let mut buffer = LogBuffer::new(3);
+        write(&mut buffer, LogLevel::Info, "abc");
+        assert!(!buffer.finish().log.truncated);
+    }
+}

@@ -1,0 +1,95 @@
+//! The memory limit: all linear memories and tables of a run together.
+
+use wasmtime::ResourceLimiter;
+
+use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
+
+/// What one table element takes on the host, in bytes.
+const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
+
+/// Counts what a run holds.
+#[derive(Debug)]
+pub(crate) struct MemoryMeter {
+    limit: u64,
+    held: u64,
+}
+
+/// A run asked for more than it may have. Ends the run: a rule that cannot
+/// get memory has nothing sensible left to do, and an allocator's own failure
+/// would be a bare `unreachable`.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("{wanted} bytes of memory were asked for; at most {limit} are allowed")]
+pub(crate) struct OutOfMemory {
+    /// The limit, in bytes.
+    pub(crate) limit: u64,
+    /// What all memories and tables would have held, in bytes.
+    pub(crate) wanted: u64,
+}
+
+impl MemoryMeter {
+    /// With this limit, in bytes.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, held: 0 }
+    }
+
+    /// The most held at once, in bytes; memories and tables never shrink.
+    pub(crate) fn peak(&self) -> u64 {
+        self.held
+    }
+
+    fn grow(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+        unit: usize,
+    ) -> wasmtime::Result<bool> {
+        let bytes = |units: usize| (units as u64).saturating_mul(unit as u64);
+        // A maximum that the guest declared itself, below the limit: growing
+        // beyond it fails as in every host, and the guest goes on.
+        if maximum.is_some_and(|maximum| desired > maximum && bytes(maximum) < self.limit) {
+            return Ok(false);
+        }
+        let wanted = self
+            .held
+            .saturating_add(bytes(desired.saturating_sub(current)));
+        if wanted > self.limit {
+            let limit = self.limit;
+            return Err(OutOfMemory { limit, wanted }.into());
+        }
+        self.held = wanted;
+        Ok(true)
+    }
+}
+
+impl ResourceLimiter for MemoryMeter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.grow(current, desired, maximum, 1)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.grow(current, desired, maximum, TABLE_ELEMENT_BYTES)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES_MAX as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX as usize
+    }
+}

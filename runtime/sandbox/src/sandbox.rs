@@ -1,0 +1,322 @@
+//! The sandbox: uploads in, runs out.
+
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use ringfence_model::{Json, Limits, Manifest, Trigger, VersionId};
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::artifact::{Artifact, Artifacts};
+use crate::bindings::{self, Described, HandleParams, Handled};
+use crate::compile::compile;
+use crate::componentize::componentize;
+use crate::instance::{Compiled, Ended, Prepared};
+use crate::state::RunState;
+use crate::stopwatch::Stopwatch;
+use crate::ticker::Ticker;
+use crate::{
+    Inspected, NothingRemembered, Recall, RecallError, Run, RunReport, SandboxConfig, SandboxError,
+    UploadError, effects, engine_config, host, stop,
+};
+
+/// Compiles, inspects and runs components. Cheap to clone. Its deadline's
+/// thread ends with the last clone.
+#[derive(Clone)]
+pub struct Sandbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    linker: Linker<RunState>,
+    artifacts: Artifacts,
+    cache: Cache<VersionId, Prepared>,
+    nothing: Arc<dyn Recall>,
+    _ticker: Ticker,
+}
+
+/// A version cannot be made ready.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PrepareError {
+    /// Its bytes are gone.
+    #[error("the component {0} is not in the store")]
+    Missing(VersionId),
+    /// It was accepted before, and this host does not compile it.
+    #[error("the component {version} can no longer be compiled: {cause}")]
+    Refused {
+        /// Which.
+        version: VersionId,
+        /// Why.
+        cause: String,
+    },
+    /// Its bytes cannot be read now.
+    #[error("the component cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl Sandbox {
+    /// Sets up the engine. Compiled artifacts are kept in `artifacts`, or, if
+    /// none is given, in memory only.
+    ///
+    /// # Errors
+    /// When the host does not offer what the engine needs, or the folder
+    /// cannot be read.
+    // By value: it is the one place that is told, and the key stays here.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn new(
+        config: SandboxConfig,
+        artifacts: Option<cap_std::fs::Dir>,
+    ) -> Result<Self, SandboxError> {
+        let failed = |error: &dyn std::fmt::Display| SandboxError(error.to_string());
+        let engine =
+            Engine::new(&engine_config(&config)).map_err(|error| failed(&format!("{error:#}")))?;
+        let linker = host::linker(&engine).map_err(|error| failed(&format!("{error:#}")))?;
+        let artifacts = Artifacts::open(&engine, artifacts, config.artifact_key)
+            .map_err(|error| failed(&error))?;
+        let ticker = Ticker::start(engine.clone()).map_err(|error| failed(&error))?;
+        let cache = Cache::builder()
+            .max_capacity(config.cache_bytes)
+            .weigher(|_, prepared: &Prepared| {
+                u32::try_from(prepared.compiled.bytes).unwrap_or(u32::MAX)
+            })
+            .build();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                engine,
+                linker,
+                artifacts,
+                cache,
+                nothing: Arc::new(NothingRemembered),
+                _ticker: ticker,
+            }),
+        })
+    }
+
+    /// Validates and compiles a core module (with the embedded WIT type) or a
+    /// component, asks it for its manifest in a sandbox under `limits`, and
+    /// keeps the compiled artifact. Slow: seconds for a large component.
+    ///
+    /// # Errors
+    /// Says what is wrong with the upload; nothing of it is kept then.
+    pub fn inspect(&self, bytes: &[u8], limits: &Limits) -> Result<Inspected, UploadError> {
+        let size = bytes.len() as u64;
+        if size > limits.component_bytes {
+            let limit = limits.component_bytes;
+            return Err(UploadError::ComponentTooLarge { size, limit });
+        }
+        let version = VersionId::of(bytes);
+        let watch = Stopwatch::start();
+        let component = componentize(bytes)?;
+        let artifact = self.compile(&component.bytes)?;
+        let compile_ms = u64::try_from(watch.wall().as_millis()).unwrap_or(u64::MAX);
+        let compiled = self.load(&artifact)?;
+        let manifest = self.describe(&compiled, limits)?;
+        self.inner.artifacts.save(version, &artifact);
+        let prepared = Prepared::new(version, compiled, manifest.clone());
+        self.inner.cache.insert(version, prepared);
+        self.inner.cache.run_pending_tasks();
+        let mut warnings = Vec::new();
+        if !component.scan.has_names {
+            warnings.push(
+                "The functions have no names, so a backtrace shows their numbers; build without stripping the name section.".into(),
+            );
+        }
+        Ok(Inspected {
+            version,
+            manifest,
+            imports: component.scan.imports,
+            size,
+            compile_ms,
+            warnings,
+        })
+    }
+
+    /// Makes a version ready: from memory, or from the artifact on disk, or
+    /// by compiling what `component` answers. Several calls for one version
+    /// at one moment do it once.
+    ///
+    /// # Errors
+    /// When the component cannot be had, or is no longer accepted.
+    pub fn prepare(
+        &self,
+        version: VersionId,
+        manifest: &Manifest,
+        component: &dyn Fn() -> Result<Option<Vec<u8>>, String>,
+    ) -> Result<Prepared, PrepareError> {
+        if let Some(prepared) = self.inner.cache.get(&version) {
+            return Ok(prepared);
+        }
+        let prepared = self
+            .inner
+            .cache
+            .try_get_with(version, || self.make_ready(version, manifest, component))
+            .map_err(|error| PrepareError::clone(&error));
+        // Evicts at once: the bound holds between two uploads, not later.
+        self.inner.cache.run_pending_tasks();
+        prepared
+    }
+
+    fn make_ready(
+        &self,
+        version: VersionId,
+        manifest: &Manifest,
+        component: &dyn Fn() -> Result<Option<Vec<u8>>, String>,
+    ) -> Result<Prepared, PrepareError> {
+        let kept = self.inner.artifacts.load(version);
+        if let Some(compiled) = kept.and_then(|artifact| self.load(&artifact).ok()) {
+            return Ok(Prepared::new(version, compiled, manifest.clone()));
+        }
+        let bytes = component()
+            .map_err(PrepareError::Unreadable)?
+            .ok_or(PrepareError::Missing(version))?;
+        let (artifact, compiled) = self.rebuild(&bytes).map_err(|error| {
+            let cause = error.to_string();
+            PrepareError::Refused { version, cause }
+        })?;
+        self.inner.artifacts.save(version, &artifact);
+        Ok(Prepared::new(version, compiled, manifest.clone()))
+    }
+
+    fn rebuild(&self, bytes: &[u8]) -> Result<(Artifact, Compiled), UploadError> {
+        let component = componentize(bytes)?;
+        let artifact = self.compile(&component.bytes)?;
+        let compiled = self.load(&artifact)?;
+        Ok((artifact, compiled))
+    }
+
+    fn compile(&self, component: &[u8]) -> Result<Artifact, UploadError> {
+        compile(&self.inner.engine, component)
+            .map(Artifacts::fresh)
+            .map_err(UploadError::CompileFailed)
+    }
+
+    fn load(&self, artifact: &Artifact) -> Result<Compiled, UploadError> {
+        let component = artifact
+            .component(&self.inner.engine)
+            .map_err(|error| UploadError::CompileFailed(format!("{error:#}")))?;
+        Compiled::link(&self.inner.linker, &component, artifact.size())
+    }
+
+    /// Forgets a version that is no longer in the store: its artifact in
+    /// memory and on disk. Who holds a [`Prepared`] of it can go on.
+    pub fn forget(&self, version: VersionId) {
+        self.inner.cache.invalidate(&version);
+        self.inner.artifacts.remove(version);
+    }
+
+    fn describe(&self, compiled: &Compiled, limits: &Limits) -> Result<Manifest, UploadError> {
+        let nothing = &self.inner.nothing;
+        let ended = compiled.call(
+            limits,
+            limits.fuel,
+            || RunState::of_describe(limits, Arc::clone(nothing)),
+            |store, instance| {
+                // Whether both are of our types shows here, once, and not in
+                // the first run.
+                let handle = instance
+                    .get_typed_func::<HandleParams<'_>, Handled>(&mut *store, &compiled.handle);
+                let describe =
+                    instance.get_typed_func::<(), Described>(&mut *store, &compiled.describe);
+                let describe = match (handle, describe) {
+                    (Ok(_), Ok(describe)) => describe,
+                    (Err(error), _) => return Ok(Err(wrong_type("handle", &error))),
+                    (_, Err(error)) => return Ok(Err(wrong_type("describe", &error))),
+                };
+                Ok(Ok(describe.call(store, ())?.0))
+            },
+        );
+        let described = ended
+            .result
+            .map_err(|stop| UploadError::DescribeFailed(Box::new(stop)))??;
+        manifest(described)
+    }
+
+    /// Runs a rule on one event, in a fresh instance. Fails only when what
+    /// the run recalls cannot be read.
+    ///
+    /// # Errors
+    /// When remembered values cannot be read; the run has done nothing, and
+    /// is to be repeated.
+    pub fn run(&self, prepared: &Prepared, run: &Run<'_>) -> Result<RunReport, RecallError> {
+        let compiled = &*prepared.compiled;
+        let Ended {
+            result,
+            mut usage,
+            log,
+            state,
+        } = compiled.call(
+            run.limits,
+            run.fuel,
+            || RunState::of(run),
+            |store, instance| {
+                instance
+                    .get_typed_func::<HandleParams<'_>, Handled>(&mut *store, &compiled.handle)?
+                    .call(store, params(run))
+            },
+        );
+        if let Some(error) = state.recall_error {
+            return Err(error);
+        }
+        let outcome = result.and_then(|(returned,)| match returned {
+            Ok(returned) => effects::check(returned, prepared.manifest(), run.limits, &mut usage),
+            Err(failure) => Err(stop::rule_failed(&failure)),
+        });
+        Ok(RunReport {
+            outcome,
+            usage,
+            recalled: state.recalled,
+            asked_now: state.now,
+            asked_random: state.random,
+            log,
+        })
+    }
+}
+
+fn params<'a>(run: &Run<'a>) -> HandleParams<'a> {
+    let event = run.event;
+    (
+        bindings::Event {
+            id: &event.ce_id,
+            source: &event.source,
+            ty: &event.ty,
+            subject: event.subject.as_deref(),
+            time: &event.time,
+            data: event.data.as_str(),
+        },
+        bindings::Invocation {
+            tenant: run.tenant.as_str(),
+            rule: run.rule.as_str(),
+            config: run.config.as_str(),
+            depth: event.lineage.depth,
+        },
+    )
+}
+
+fn wrong_type(export: &str, error: &wasmtime::Error) -> UploadError {
+    UploadError::WrongType(format!("export `{export}`: {}", error.root_cause()))
+}
+
+fn manifest(described: bindings::Manifest) -> Result<Manifest, UploadError> {
+    let invalid = |problem: String| UploadError::InvalidManifest(problem);
+    let config_schema = described
+        .config_schema
+        .map(|schema| Json::parse(&schema))
+        .transpose()
+        .map_err(|error| invalid(format!("`config-schema`: {error}")))?;
+    let triggers = described.triggers.into_iter().map(|trigger| Trigger {
+        ty: trigger.ty,
+        ignore: trigger.ignore,
+    });
+    let manifest = Manifest {
+        triggers: triggers.collect(),
+        emits: described.emits,
+        acts: described.acts,
+        config_schema,
+        summary: described.summary,
+    };
+    manifest
+        .check()
+        .map_err(|error| invalid(error.to_string()))?;
+    Ok(manifest)
+}

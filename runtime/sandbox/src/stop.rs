@@ -1,0 +1,234 @@
+//! Tells why a run was stopped.
+
+use std::time::Duration;
+
+use ringfence_model::{Frame, Limits, Stop, StopCode};
+use wasmtime::{FrameInfo, Trap, WasmBacktrace};
+
+use crate::bindings::Failure;
+use crate::engine::WASM_STACK_BYTES;
+use crate::log::cut;
+use crate::memory::OutOfMemory;
+
+/// What is kept of a text from the guest within a message, in bytes.
+const TEXT_BYTES_MAX: usize = 2048;
+/// What is kept of a function's name, in bytes.
+const NAME_BYTES_MAX: usize = 256;
+
+/// What is known about a run that ended in an error.
+pub(crate) struct Ending<'a> {
+    /// Why, by wasmtime.
+    pub(crate) error: &'a wasmtime::Error,
+    /// The fuel that it had.
+    pub(crate) fuel: u64,
+    /// Its limits.
+    pub(crate) limits: &'a Limits,
+    /// How long it took.
+    pub(crate) wall: Duration,
+    /// The last line that it logged at level error: the SDK logs a panic's
+    /// message so.
+    pub(crate) last_error: Option<&'a str>,
+    /// What one call could hand to the host, in bytes.
+    pub(crate) lift_bytes: usize,
+}
+
+impl Ending<'_> {
+    /// As a stop.
+    pub(crate) fn stop(&self) -> Stop {
+        let backtrace = backtrace(self.error);
+        let place = backtrace
+            .first()
+            .map(|frame| format!(" It was in `{}`.", frame.function))
+            .unwrap_or_default();
+        let mut stop = self.without_backtrace(&place);
+        stop.backtrace = backtrace;
+        stop
+    }
+
+    fn without_backtrace(&self, place: &str) -> Stop {
+        if let Some(&OutOfMemory { limit, wanted }) = self.error.downcast_ref() {
+            return out_of_memory(limit, wanted, place);
+        }
+        match self.error.downcast_ref() {
+            Some(Trap::OutOfFuel) => out_of_fuel(self.fuel, place),
+            Some(Trap::Interrupt) => deadline(self.limits.deadline_ms, self.wall, place),
+            Some(Trap::StackOverflow) => stack_overflow(place),
+            Some(trap) => self.trap(&trap.to_string()),
+            None if too_much_lifted(self.error) => {
+                output_too_large(self.limits.output_bytes, self.lift_bytes as u64 + 1)
+            }
+            None => self.trap(&self.error.root_cause().to_string()),
+        }
+    }
+
+    fn trap(&self, what: &str) -> Stop {
+        let what = sentence(what.trim_start_matches("wasm trap: "));
+        let message = match self.last_error {
+            Some(logged) => format!("The rule's code trapped: {what} Before, it logged: {logged}"),
+            None => format!("The rule's code trapped: {what}"),
+        };
+        Stop::new(StopCode::Trap, message).hint(
+            "The backtrace names the functions that were active; build without stripping names if it shows numbers. Run the rule on this event with `ringfence run` to look closer.",
+        )
+    }
+}
+
+/// Wasmtime's error for it is private, so it is known by its text; a test
+/// holds on to that.
+fn too_much_lifted(error: &wasmtime::Error) -> bool {
+    error
+        .root_cause()
+        .to_string()
+        .contains("fuel allocated for hostcalls has been exhausted")
+}
+
+fn out_of_fuel(fuel: u64, place: &str) -> Stop {
+    let fuel_text = grouped(fuel);
+    Stop::new(
+        StopCode::OutOfFuel,
+        format!("Used {fuel_text} of {fuel_text} fuel.{place}"),
+    )
+    .at(fuel, fuel)
+    .hint(
+        "Look for a loop that does not end; else do less work per event, or ask for a plan with more fuel.",
+    )
+}
+
+fn deadline(limit: u64, wall: Duration, place: &str) -> Stop {
+    let usage = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+    Stop::new(
+        StopCode::Deadline,
+        format!(
+            "Ran for {} of {} milliseconds.{place}",
+            grouped(usage),
+            grouped(limit)
+        ),
+    )
+    .at(limit, usage)
+    .hint("Do less work per event. If the rule used little fuel, the host was busy: the same event may well succeed later.")
+}
+
+fn out_of_memory(limit: u64, wanted: u64, place: &str) -> Stop {
+    Stop::new(
+        StopCode::OutOfMemory,
+        format!(
+            "Asked for {} bytes of memory in all; at most {} are allowed.{place}",
+            grouped(wanted),
+            grouped(limit)
+        ),
+    )
+    .at(limit, wanted)
+    .hint("Look for a collection that grows without end; else hold less at once, or build with a smaller initial memory.")
+}
+
+fn stack_overflow(place: &str) -> Stop {
+    Stop::new(
+        StopCode::StackOverflow,
+        format!(
+            "The call stack used all of its {} bytes.{place}",
+            grouped(WASM_STACK_BYTES)
+        ),
+    )
+    .at(WASM_STACK_BYTES, WASM_STACK_BYTES)
+    .hint("Look for a recursion that does not end, or turn it into a loop.")
+}
+
+/// Effects that are too large.
+pub(crate) fn output_too_large(limit: u64, usage: u64) -> Stop {
+    Stop::new(
+        StopCode::OutputTooLarge,
+        format!(
+            "The rule returned {} bytes or more; at most {} are allowed for all effects together.",
+            grouped(usage),
+            grouped(limit)
+        ),
+    )
+    .at(limit, usage)
+    .hint("Return what changed instead of the whole record, or emit several smaller events over several runs.")
+}
+
+/// A failure that the rule returned.
+pub(crate) fn rule_failed(failure: &Failure) -> Stop {
+    let (kind, text, hint) = match failure {
+        Failure::InvalidEvent(text) => (
+            "invalid-event",
+            text,
+            "The event's data are not what the rule expects: correct its sender, or make the rule accept it.",
+        ),
+        Failure::InvalidConfig(text) => (
+            "invalid-config",
+            text,
+            "The configuration is not what the rule expects: activate the rule with a corrected one.",
+        ),
+        Failure::Internal(text) => (
+            "internal",
+            text,
+            "The rule reported this itself; its log may say more.",
+        ),
+    };
+    let text = cut(text, TEXT_BYTES_MAX);
+    Stop::new(
+        StopCode::RuleFailed,
+        format!("The rule failed ({kind}): {text}"),
+    )
+    .hint(hint)
+}
+
+fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
+    error
+        .downcast_ref::<WasmBacktrace>()
+        .map(|trace| trace.frames().iter().map(frame).collect())
+        .unwrap_or_default()
+}
+
+fn frame(info: &FrameInfo) -> Frame {
+    let function = match info.func_name() {
+        // The alternate form leaves out the hash.
+        Some(name) => format!(
+            "{:#}",
+            rustc_demangle::demangle(cut(name, NAME_BYTES_MAX * 4))
+        ),
+        None => format!("function {}", info.func_index()),
+    };
+    Frame {
+        function: cut(&function, NAME_BYTES_MAX).to_owned(),
+        offset: info.module_offset().map(|offset| offset as u64),
+    }
+}
+
+/// Ends a text from a library like a sentence.
+fn sentence(text: &str) -> String {
+    let text = cut(text.trim_end_matches('.'), TEXT_BYTES_MAX);
+    format!("{text}.")
+}
+
+/// A number with commas between groups of three digits.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_345, "12,345"),
+            (10_000_000, "10,000,000"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

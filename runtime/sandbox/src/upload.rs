@@ -1,0 +1,139 @@
+//! What an upload turns out to be, or why it is refused.
+
+use ringfence_model::{Manifest, Stop, VersionId};
+
+/// What an upload turned out to be.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// The digest of the bytes as uploaded.
+    pub version: VersionId,
+    /// What the rule declares.
+    pub manifest: Manifest,
+    /// What it imports, by name.
+    pub imports: Vec<String>,
+    /// Size as uploaded, in bytes.
+    pub size: u64,
+    /// How long compiling took, in milliseconds.
+    pub compile_ms: u64,
+    /// What its author should know.
+    pub warnings: Vec<String>,
+}
+
+/// An upload is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UploadError {
+    /// Not wasm at all.
+    #[error("the body is not a WebAssembly module or component: {0}")]
+    NotWasm(String),
+    /// Wasm, but not valid, or of a proposal that is off here.
+    #[error("the body is not valid WebAssembly: {0}")]
+    InvalidWasm(String),
+    /// Larger than the tenant's limit.
+    #[error("the component has {size} bytes; at most {limit} are allowed")]
+    ComponentTooLarge {
+        /// Its size, in bytes.
+        size: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Beyond a bound that keeps compiling and instantiating cheap.
+    #[error("the component has {count} {what}; at most {limit} are allowed")]
+    TooComplex {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is, at least.
+        count: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// A core module that does not say which WIT world it is for.
+    #[error("the core module has no embedded WIT type (custom section `component-type`)")]
+    NoWitType,
+    /// A required export is not there.
+    #[error("the component does not export {}", list(.0))]
+    MissingExports(Vec<String>),
+    /// It wants something that no rule gets.
+    #[error("the component imports {}, which is not available to rules", list(.names))]
+    UnknownImports {
+        /// What, by name.
+        names: Vec<String>,
+        /// Whether WASI is among it.
+        wasi: bool,
+    },
+    /// An import or export is not of the type that the WIT world gives it.
+    #[error("the component does not fit the world `ringfence:rule/rule@0.1.0`: {0}")]
+    WrongType(String),
+    /// The compiler refused it.
+    #[error("the component cannot be compiled: {0}")]
+    CompileFailed(String),
+    /// Asked to describe itself, it was stopped.
+    #[error("`describe` was stopped: {}", .0.message)]
+    DescribeFailed(Box<Stop>),
+    /// What it says about itself is not a manifest.
+    #[error("the manifest that `describe` returned is not valid: {0}")]
+    InvalidManifest(String),
+}
+
+fn list(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+impl UploadError {
+    /// Stable, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotWasm(_) => "not-wasm",
+            Self::InvalidWasm(_) => "invalid-wasm",
+            Self::ComponentTooLarge { .. } => "component-too-large",
+            Self::TooComplex { .. } => "too-complex",
+            Self::NoWitType => "no-wit-type",
+            Self::MissingExports(_) => "missing-exports",
+            Self::UnknownImports { .. } => "unknown-imports",
+            Self::WrongType(_) => "wrong-type",
+            Self::CompileFailed(_) => "compile-failed",
+            Self::DescribeFailed(_) => "describe-failed",
+            Self::InvalidManifest(_) => "invalid-manifest",
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotWasm(_) => {
+                "Send the bytes of the .wasm file itself, not its text form, its path or an archive."
+            }
+            Self::InvalidWasm(_) => {
+                "Build it again, and send the whole file. Threads, 64-bit memories, garbage collection and exceptions are not available to rules."
+            }
+            Self::ComponentTooLarge { .. } => {
+                "Build with optimization for size and strip debug information; or ask the operator for a plan that allows larger components."
+            }
+            Self::TooComplex { .. } => {
+                "Build with optimization for size and leave out what the rule does not use."
+            }
+            Self::NoWitType => {
+                "Build the rule with the Ringfence SDK or another wit-bindgen for the world `ringfence:rule/rule@0.1.0`, which embeds the type; check that no later step strips custom sections. Or upload a component."
+            }
+            Self::MissingExports(_) => {
+                "Implement the world `ringfence:rule/rule@0.1.0`, which exports `describe` and `handle`."
+            }
+            Self::UnknownImports { wasi: true, .. } => {
+                "Stand-ins for WASI are not available yet. Build for a target without WASI: wasm32-unknown-unknown works."
+            }
+            Self::UnknownImports { .. } => {
+                "A rule may import `ringfence:rule/host@0.1.0` and nothing else; remove what imports more."
+            }
+            Self::WrongType(_) => {
+                "Generate the bindings again from this host's WIT package, `ringfence:rule@0.1.0`."
+            }
+            Self::CompileFailed(_) => {
+                "Build it again with another version of the toolchain; if it fails again, report it with the component."
+            }
+            Self::DescribeFailed(_) => {
+                "`describe` runs under the limits of a run and must do no more than return the manifest."
+            }
+            Self::InvalidManifest(_) => "Correct what the rule declares about itself.",
+        })
+    }
+}

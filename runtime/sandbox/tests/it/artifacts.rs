@@ -1,0 +1,186 @@
+//! Compiled artifacts: kept, authenticated, made again.
+
+use std::cell::Cell;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use ringfence_model::{Limits, Manifest, VersionId};
+use ringfence_sandbox::{PrepareError, Prepared, Sandbox, SandboxConfig};
+
+use crate::guest::{Given, Guest, config};
+
+fn open(path: &Path, config: SandboxConfig) -> Sandbox {
+    let dir = Dir::open_ambient_dir(path, ambient_authority()).unwrap();
+    Sandbox::new(config, Some(dir)).unwrap()
+}
+
+fn files(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Prepares, and says whether the component's bytes were asked for.
+fn prepare(sandbox: &Sandbox, upload: &[u8]) -> (Prepared, bool) {
+    let asked = Cell::new(false);
+    let prepared = sandbox
+        .prepare(VersionId::of(upload), &Manifest::default(), &|| {
+            asked.set(true);
+            Ok(Some(upload.into()))
+        })
+        .unwrap();
+    (prepared, asked.get())
+}
+
+#[test]
+fn an_artifact_survives_a_restart_and_only_its_owner_may_touch_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let upload = Guest::new().core();
+    let sandbox = open(folder.path(), config());
+    let inspected = sandbox.inspect(&upload, &Limits::default()).unwrap();
+    assert!(!prepare(&sandbox, &upload).1, "cached by inspect");
+    let [file] = &files(folder.path())[..] else {
+        panic!("one file expected")
+    };
+    assert_eq!(
+        fs::metadata(file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    drop(sandbox);
+
+    let sandbox = open(folder.path(), config());
+    let (prepared, asked) = prepare(&sandbox, &upload);
+    assert!(!asked, "loaded from disk");
+    assert_eq!(
+        Given::default().run(&sandbox, &prepared).outcome.unwrap(),
+        []
+    );
+
+    sandbox.forget(inspected.version);
+    assert!(files(folder.path()).is_empty());
+    assert!(prepare(&sandbox, &upload).1, "compiled again");
+    assert_eq!(files(folder.path()).len(), 1, "and kept again");
+}
+
+#[test]
+fn what_was_tampered_with_is_compiled_again_and_never_loaded() {
+    type Tampering = fn(&mut Vec<u8>);
+    let tamperings: [(&str, Tampering); 6] = [
+        ("a bit of code", |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        }),
+        ("the last byte", |bytes| *bytes.last_mut().unwrap() ^= 1),
+        ("a bit of the code over it", |bytes| bytes[0] ^= 1),
+        ("cut off", |bytes| bytes.truncate(bytes.len() / 2)),
+        ("longer", |bytes| bytes.push(0)),
+        ("emptied", Vec::clear),
+    ];
+    let upload = Guest::new().core();
+    for (name, tamper) in tamperings {
+        let folder = tempfile::tempdir().unwrap();
+        open(folder.path(), config())
+            .inspect(&upload, &Limits::default())
+            .unwrap();
+        let file = files(folder.path()).remove(0);
+        let good = fs::read(&file).unwrap();
+        let mut bad = good.clone();
+        tamper(&mut bad);
+        fs::write(&file, &bad).unwrap();
+
+        let sandbox = open(folder.path(), config());
+        let (prepared, asked) = prepare(&sandbox, &upload);
+        assert!(asked, "{name}");
+        assert_eq!(
+            Given::default().run(&sandbox, &prepared).outcome.unwrap(),
+            []
+        );
+        drop(sandbox);
+        let sandbox = open(folder.path(), config());
+        assert!(!prepare(&sandbox, &upload).1, "{name}: replaced");
+    }
+}
+
+#[test]
+fn anothers_artifacts_are_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (Guest::new().core(), Guest::new().failing(0, "x").core());
+    let sandbox = open(folder.path(), config());
+    sandbox.inspect(&one, &Limits::default()).unwrap();
+    drop(sandbox);
+
+    // Under another key.
+    let other = SandboxConfig {
+        artifact_key: [8; 32],
+        ..config()
+    };
+    assert!(prepare(&open(folder.path(), other), &one).1);
+
+    // Under another version's name.
+    let file = files(folder.path()).remove(0);
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let (_, host) = name.split_once('.').unwrap();
+    let renamed = folder
+        .path()
+        .join(format!("{}.{host}", VersionId::of(&two)));
+    fs::rename(&file, renamed).unwrap();
+    assert!(prepare(&open(folder.path(), config()), &two).1);
+}
+
+#[test]
+fn what_no_process_can_use_is_removed_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let version = VersionId::of(b"x");
+    let keep = folder.path().join("README");
+    fs::write(&keep, "ours?").unwrap();
+    for name in [format!("{version}.0123"), format!("{version}.tmp-1-2")] {
+        fs::write(folder.path().join(name), "old").unwrap();
+    }
+    open(folder.path(), config());
+    assert_eq!(files(folder.path()), [keep]);
+}
+
+#[test]
+fn the_cache_is_bounded() {
+    // Room for no artifact at all: each is made ready again.
+    let sandbox = Sandbox::new(
+        SandboxConfig {
+            cache_bytes: 1,
+            ..config()
+        },
+        None,
+    )
+    .unwrap();
+    let upload = Guest::new().core();
+    sandbox.inspect(&upload, &Limits::default()).unwrap();
+    let (prepared, asked) = prepare(&sandbox, &upload);
+    assert!(asked);
+    assert!(prepare(&sandbox, &upload).1);
+    // Who holds one can go on.
+    assert_eq!(
+        Given::default().run(&sandbox, &prepared).outcome.unwrap(),
+        []
+    );
+}
+
+#[test]
+fn what_cannot_be_made_ready_says_why() {
+    let sandbox = Sandbox::new(config(), None).unwrap();
+    let version = VersionId::of(b"x");
+    let prepare = |answer: Result<Option<Vec<u8>>, String>| {
+        sandbox
+            .prepare(version, &Manifest::default(), &|| answer.clone())
+            .unwrap_err()
+    };
+    assert!(matches!(prepare(Ok(None)), PrepareError::Missing(_)));
+    assert!(matches!(
+        prepare(Err("disk".into())),
+        PrepareError::Unreadable(_)
+    ));
+    assert!(matches!(
+        prepare(Ok(Some(b"junk".into()))),
+        PrepareError::Refused { .. }
+    ));
+}

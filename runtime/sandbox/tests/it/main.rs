@@ -1,0 +1,11 @@
+//! What the sandbox promises, through its public surface, on guests written
+//! in WebAssembly text.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod artifacts;
+mod guest;
+mod host;
+mod runs;
+mod stops;
+mod uploads;
