@@ -1,61 +1,61 @@
-# `make help` lists what there is.
+# Everything a newcomer needs. `make help` lists it.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
 
-# Where the host's build goes; set it to share one between checkouts.
-export CARGO_TARGET_DIR ?= $(CURDIR)/target
-# Where the guests' build goes: another target and another toolchain.
-export RINGFENCE_GUEST_TARGET_DIR ?= $(CURDIR)/guest-examples/target
-# Where the built components are.
-export RINGFENCE_GUESTS := $(CURDIR)/target/guests
-# The official clients and real payloads that the tests use.
-export RINGFENCE_CLIENTS_DIR ?= $(CURDIR)/target/clients
-export RINGFENCE_BIN := $(CARGO_TARGET_DIR)/debug/ringfence
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+GUEST_TARGET_DIR := $(abspath $(or $(RINGFENCE_GUEST_TARGET_DIR),guest-examples/target))
 
-# Cargo unifies features over the packages that it builds; always building the
-# whole workspace keeps it from building wasmtime twice.
-CARGO_BUILD := cargo build --locked --workspace --bins
+# What the tests and the demonstration find their programs and rules by.
+export RINGFENCE_BIN := $(TARGET_DIR)/debug/ringfence
+export RINGFENCE_GUESTS := $(abspath target/guests)
+export RINGFENCE_GUEST_TARGET_DIR := $(GUEST_TARGET_DIR)
 
-.PHONY: help setup build guests clients demo test lint format bench
+RULES := $(patsubst %/rule.toml,%,$(wildcard guest-examples/*/rule.toml))
 
-help: ## Lists the commands.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+# The whole workspace is always selected: Cargo unifies features over what is
+# selected, so any other choice would build wasmtime a second time.
+CARGO_TEST = $(if $(shell cargo nextest --version 2>/dev/null),nextest run --no-fail-fast,test --no-fail-fast --lib --bins --tests)
 
-setup: ## Installs what is missing to build rules.
-	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs" >&2; exit 2; }
-	@command -v cc >/dev/null || { echo "A C compiler is missing (it builds SQLite): install gcc or clang" >&2; exit 2; }
+.PHONY: help demo test build guests setup setup-tests lint bench
+
+help: ## Says what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
+	    printf 'make %-8s %s\n' "$$name" "$$what"; \
+	done
+
+demo: guests ## A server, eight tenants, a storm in three of them: a table of what happened
+	@"$(RINGFENCE_BIN)" demo $(DEMO)
+
+test: guests setup-tests ## All tests: native, WebAssembly, whole system
+	cargo $(CARGO_TEST) --workspace
+	cargo test --workspace --doc
+	CARGO_TARGET_DIR="$(GUEST_TARGET_DIR)" cargo test --manifest-path guest-examples/Cargo.toml
+	"$(RINGFENCE_BIN)" test guest-examples --component "$(RINGFENCE_GUESTS)"
+
+build: ## The command, and prints where it is
+	@scripts/setup-host.sh
+	cargo build --workspace
+	@echo "$(RINGFENCE_BIN)"
+
+guests: setup ## The example rules, into target/guests
+	cargo build --workspace
+	"$(RINGFENCE_BIN)" build --out-dir "$(RINGFENCE_GUESTS)" $(RULES) >/dev/null
+
+setup: ## What building needs and this machine lacks
+	@scripts/setup-host.sh
 	@scripts/setup-guests.sh
 
-build: ## Builds the command.
-	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs" >&2; exit 2; }
-	@$(CARGO_BUILD)
-	@echo "built $(RINGFENCE_BIN)" >&2
-
-guests: setup build ## Builds the example rules into target/guests.
-	@$(RINGFENCE_BIN) build --out-dir $(RINGFENCE_GUESTS) $(dir $(wildcard guest-examples/*/rule.toml))
-
-clients: ## Installs the clients and payloads that the tests use.
+setup-tests:
 	@scripts/setup-clients.sh
 
-demo: guests ## Shows a storm in three of eight tenants, and what the others notice.
-	@$(RINGFENCE_BIN) demo
+lint: ## Format and lints, as they are checked before a change is taken
+	cargo fmt --check
+	cargo fmt --check --manifest-path guest-examples/Cargo.toml
+	cargo clippy --workspace --all-targets -- -D warnings
 
-test: guests clients ## Runs all tests, native and WebAssembly.
-	@cargo test --locked --workspace
-	@$(RINGFENCE_BIN) test guest-examples
-
-lint: ## Checks format and lints.
-	@cargo fmt --all --check
-	@cargo fmt --manifest-path guest-examples/Cargo.toml --all --check
-	@cargo clippy --locked --workspace --all-targets -- -D warnings
-
-format: ## Formats the code.
-	@cargo fmt --all
-	@cargo fmt --manifest-path guest-examples/Cargo.toml --all
-
-bench: guests ## Measures; builds with optimization, which takes a while.
-	@cargo build --locked --release --workspace --bins
-	@$(CARGO_TARGET_DIR)/release/execute
-	@$(CARGO_TARGET_DIR)/release/ingest
+bench: guests ## Ringfence beside its peers, built with optimization
+	cargo bench --workspace

@@ -47,6 +47,12 @@ impl Executor {
             .sandbox
             .prepare(version, &rule.manifest, &component)
             .map_err(not_prepared)?;
+        let recall: Arc<dyn Recall> = Arc::new(Remembered {
+            store: Arc::clone(&self.store),
+            unsaved: Arc::clone(&self.unsaved),
+            tenant: event.tenant.clone(),
+            rule: rule.activation.rule.clone(),
+        });
         let run = Run {
             event,
             tenant: &event.tenant,
@@ -54,12 +60,7 @@ impl Executor {
             config: &rule.activation.config,
             limits,
             fuel,
-            recall: &Remembered {
-                store: &*self.store,
-                unsaved: &self.unsaved,
-                tenant: &event.tenant,
-                rule: &rule.activation.rule,
-            },
+            recall: &recall,
         };
         let report = self.sandbox.run(&prepared, &run);
         report.map_err(|error| NotRun::Later(error.to_string()))
@@ -80,20 +81,20 @@ fn not_prepared(error: PrepareError) -> NotRun {
 }
 
 /// What a rule remembers: as committed, or as it will be.
-struct Remembered<'a> {
-    store: &'a dyn Store,
-    unsaved: &'a Unsaved,
-    tenant: &'a TenantId,
-    rule: &'a RuleName,
+struct Remembered {
+    store: Arc<dyn Store>,
+    unsaved: Arc<Unsaved>,
+    tenant: TenantId,
+    rule: RuleName,
 }
 
-impl Recall for Remembered<'_> {
+impl Recall for Remembered {
     fn recall(&self, key: &str) -> Result<Option<Json>, RecallError> {
-        if let Some(value) = self.unsaved.recall(self.tenant, self.rule, key) {
+        if let Some(value) = self.unsaved.recall(&self.tenant, &self.rule, key) {
             return Ok(value);
         }
         self.store
-            .recall(self.tenant, self.rule, key)
+            .recall(&self.tenant, &self.rule, key)
             .map_err(|error| RecallError(error.to_string()))
     }
 }

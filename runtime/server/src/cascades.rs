@@ -51,6 +51,9 @@ pub(crate) struct CascadeEvent {
     done_us: Option<u64>,
     /// What was decided, per rule that wants it.
     decisions: Vec<CascadeDecision>,
+    /// Why the event as a whole was given up.
+    #[schema(required = false)]
+    stop: Option<wire::Stop>,
 }
 
 /// What was decided about one rule for one event.

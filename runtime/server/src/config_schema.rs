@@ -46,7 +46,7 @@ pub(crate) fn check(schema: &Json, config: &Json) -> Result<(), Problem> {
         .offline()
         .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
         .build(&schema)
-        .map_err(|error| unsupported(format!("{error}")))?;
+        .map_err(unsupported)?;
     if validator.is_valid(&config) {
         return Ok(());
     }
@@ -75,7 +75,7 @@ pub(crate) fn usable(schema: &Json) -> Result<(), String> {
     cost(&schema.to_value()).map(|_| ())
 }
 
-fn unsupported(why: String) -> Problem {
+fn unsupported(why: impl std::fmt::Display) -> Problem {
     Problem::new(
         Kind::UNSUPPORTED_SCHEMA,
         format!("The rule's configuration schema cannot be used: {why}."),

@@ -7,8 +7,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
-use ringfence_model::{Event, EventId, RuleName, VersionId};
-use ringfence_store::{Append, EventRecord, EventState, Outcome};
+use ringfence_engine::ActiveRule;
+use ringfence_model::{Event, EventId, ExecutionId, RuleName, Stop, VersionId};
+use ringfence_store::{Append, EventRecord, EventState, Outcome, SkipReason};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -181,6 +182,11 @@ pub(crate) struct EventView {
     state: EventState,
     /// When it was finished, in microseconds since 1970.
     done_us: Option<u64>,
+    /// Why the event as a whole was given up: a follow-up that its cascade's
+    /// budget did not allow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<wire::Stop>)]
+    stop: Option<Stop>,
     /// For each rule that was or is in force, what became of it and why.
     rules: Vec<Fate>,
 }
@@ -206,26 +212,28 @@ pub(crate) enum FateOutcome {
     Ran {
         /// The record.
         #[schema(value_type = String)]
-        execution: ringfence_model::ExecutionId,
+        execution: ExecutionId,
     },
     /// It was run and stopped, or a budget was used up; the event is in the
     /// dead letters for this rule.
     DeadLettered {
         /// The record, if it was run.
         #[schema(value_type = Option<String>)]
-        execution: Option<ringfence_model::ExecutionId>,
+        execution: Option<ExecutionId>,
         /// Why.
         #[schema(value_type = wire::Stop)]
-        stop: ringfence_model::Stop,
+        stop: Stop,
     },
     /// It wants the event and was not run on it.
     Skipped {
         /// `percent`: the activation's share leaves this event out.
         #[schema(value_type = String)]
-        reason: ringfence_store::SkipReason,
+        reason: SkipReason,
     },
     /// It wants the event and is still to be run on it.
     Waiting,
+    /// The event as a whole was given up; see its `stop`.
+    GivenUp,
     /// It does not want events of this type.
     NotTriggered {
         /// The types that it wants.
@@ -276,12 +284,7 @@ pub(crate) async fn get(
     Ok(Json(story(record, &active)))
 }
 
-type InForce = (
-    Arc<ringfence_model::Activation>,
-    Arc<ringfence_model::Manifest>,
-);
-
-fn story(record: EventRecord, active: &[InForce]) -> EventView {
+fn story(record: EventRecord, active: &[Arc<ActiveRule>]) -> EventView {
     let mut rules: Vec<Fate> = record
         .decisions
         .into_iter()
@@ -291,11 +294,16 @@ fn story(record: EventRecord, active: &[InForce]) -> EventView {
             outcome: decision.outcome.into(),
         })
         .collect();
-    for (activation, manifest) in active {
+    for rule in active {
+        let (activation, manifest) = (&rule.activation, &rule.manifest);
         if rules.iter().any(|fate| fate.rule == activation.rule) {
             continue;
         }
-        let outcome = if manifest.trigger_for(&record.event.ty).is_none() {
+        // A follow-up that was given up is given to no rule.
+        let given_up = record.stop.is_some();
+        let outcome = if given_up {
+            FateOutcome::GivenUp
+        } else if manifest.trigger_for(&record.event.ty).is_none() {
             FateOutcome::NotTriggered {
                 triggers: manifest
                     .triggers
@@ -320,6 +328,7 @@ fn story(record: EventRecord, active: &[InForce]) -> EventView {
         event: record.event,
         state: record.state,
         done_us: record.done_us,
+        stop: record.stop,
         rules,
     }
 }

@@ -5,12 +5,12 @@
 //! additions; the rest is counted per request.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use ringfence_engine::{EventDone, Observer, Stats};
@@ -47,7 +47,7 @@ struct Code {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Result_ {
+struct Ended {
     result: &'static str,
 }
 
@@ -80,162 +80,184 @@ impl EncodeLabelValue for Route {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    accepted: Counter<u64, AtomicU64>,
-    duplicates: Counter<u64, AtomicU64>,
-    refused: Family<Code, Counter>,
-    requests: Family<Answered, Counter>,
-    request_time: Histogram,
-    /// Where `StopCode::ALL` has the code.
-    stops: Vec<Counter>,
-    ok: Counter,
-    stopped: Counter,
-    fuel_used: Counter,
-    wall: Histogram,
-    fuel: Histogram,
-    latency_root: Histogram,
-    latency_follow_up: Histogram,
-    done_root: Counter,
-    done_follow_up: Counter,
-    tenants: Gauge,
-    waiting: Gauge,
-    running: Gauge,
-    committing: Gauge,
+    requests: Requests,
+    executions: Executions,
+    events: Events,
+    moment: Moment,
     hasher: RandomState,
     bells: Box<[Notify]>,
     listeners: AtomicUsize,
 }
 
-impl Default for Metrics {
-    #[expect(clippy::too_many_lines, reason = "one list of all metrics")]
-    fn default() -> Self {
-        let mut registry = Registry::with_prefix("ringfence");
-        let r = &mut registry;
+#[derive(Debug)]
+struct Requests {
+    answered: Family<Answered, Counter>,
+    refused: Family<Code, Counter>,
+    time: Histogram,
+}
 
-        let accepted = Counter::default();
-        r.register(
-            "events_accepted",
-            "Events from outside that were made durable",
-            accepted.clone(),
-        );
-        let duplicates = Counter::default();
-        r.register(
-            "events_duplicate",
-            "Events from outside that had been accepted before",
-            duplicates.clone(),
-        );
-        let refused = Family::<Code, Counter>::default();
-        r.register(
-            "refusals",
-            "Requests answered by a problem, by its code",
-            refused.clone(),
-        );
-
-        let requests = Family::<Answered, Counter>::default();
-        r.register(
+impl Requests {
+    fn register(registry: &mut Registry) -> Self {
+        let requests = Self {
+            answered: Family::default(),
+            refused: Family::default(),
+            time: Histogram::new(MICROS, MICROS_PER_SECOND),
+        };
+        registry.register(
             "http_requests",
             "Requests answered, by route and status",
-            requests.clone(),
+            requests.answered.clone(),
         );
-        let request_time = Histogram::new(MICROS, MICROS_PER_SECOND);
-        r.register_with_unit(
+        registry.register(
+            "refusals",
+            "Requests answered by a problem, by its code",
+            requests.refused.clone(),
+        );
+        registry.register_with_unit(
             "http_request_duration",
             "From a request's head to its answer, long polls left out",
             Unit::Seconds,
-            request_time.clone(),
+            requests.time.clone(),
         );
+        requests
+    }
+}
 
-        let executions = Family::<Result_, Counter>::default();
-        r.register(
-            "executions",
-            "Executions committed, by how they ended",
-            executions.clone(),
-        );
+#[derive(Debug)]
+struct Executions {
+    ok: Counter,
+    stopped: Counter,
+    /// Where `StopCode::ALL` has the code.
+    stops: Vec<Counter>,
+    fuel_used: Counter,
+    fuel: Histogram,
+    wall: Histogram,
+}
+
+impl Executions {
+    fn register(registry: &mut Registry) -> Self {
+        let ended = Family::<Ended, Counter>::default();
         let stops = Family::<Code, Counter>::default();
-        r.register("stops", "Executions stopped, by code", stops.clone());
-        let fuel_used = Counter::default();
-        r.register(
+        let of_code = |code: &StopCode| {
+            let code = code.as_str();
+            member(&stops, &Code { code })
+        };
+        let executions = Self {
+            ok: member(&ended, &Ended { result: "ok" }),
+            stopped: member(&ended, &Ended { result: "stopped" }),
+            stops: StopCode::ALL.iter().map(of_code).collect(),
+            fuel_used: Counter::default(),
+            fuel: Histogram::new(FUEL, 1.0),
+            wall: Histogram::new(MICROS, MICROS_PER_SECOND),
+        };
+        registry.register("executions", "Executions made durable, by end", ended);
+        registry.register("stops", "Executions stopped, by code", stops);
+        registry.register(
             "fuel_used",
             "Fuel charged to all executions; 1 is about one wasm instruction",
-            fuel_used.clone(),
+            executions.fuel_used.clone(),
         );
-        let wall = Histogram::new(MICROS, MICROS_PER_SECOND);
-        r.register_with_unit(
+        registry.register(
+            "execution_fuel",
+            "Fuel of an execution",
+            executions.fuel.clone(),
+        );
+        registry.register_with_unit(
             "execution_wall",
             "Wall-clock time of an execution",
             Unit::Seconds,
-            wall.clone(),
+            executions.wall.clone(),
         );
-        let fuel = Histogram::new(FUEL, 1.0);
-        r.register("execution_fuel", "Fuel of an execution", fuel.clone());
+        executions
+    }
+}
 
+#[derive(Debug)]
+struct Events {
+    accepted: Counter,
+    duplicates: Counter,
+    done_root: Counter,
+    done_follow_up: Counter,
+    latency_root: Histogram,
+    latency_follow_up: Histogram,
+}
+
+impl Events {
+    fn register(registry: &mut Registry) -> Self {
+        let root = Source { source: "outside" };
+        let follow_up = Source { source: "rule" };
         let done = Family::<Source, Counter>::default();
-        r.register(
-            "events_done",
-            "Events finished, durably: from outside, or follow-ups",
-            done.clone(),
+        let times: fn() -> Histogram = || Histogram::new(MICROS, MICROS_PER_SECOND);
+        let latency = Family::<Source, Histogram, _>::new_with_constructor(times);
+        let events = Self {
+            accepted: Counter::default(),
+            duplicates: Counter::default(),
+            done_root: member(&done, &root),
+            done_follow_up: member(&done, &follow_up),
+            latency_root: member(&latency, &root),
+            latency_follow_up: member(&latency, &follow_up),
+        };
+        registry.register(
+            "events_accepted",
+            "Events from outside that were made durable",
+            events.accepted.clone(),
         );
-        // Families of the metrics library hold metrics of one kind, made by
-        // a function; this one is.
-        let latency = Family::<Source, Histogram, fn() -> Histogram>::new_with_constructor(|| {
-            Histogram::new(MICROS, MICROS_PER_SECOND)
-        });
-        r.register_with_unit(
+        registry.register(
+            "events_duplicate",
+            "Events from outside that had been accepted before",
+            events.duplicates.clone(),
+        );
+        registry.register(
+            "events_done",
+            "Events finished, durably, by where they came from",
+            done,
+        );
+        registry.register_with_unit(
             "event_latency",
             "From an event's acceptance to its durable end",
             Unit::Seconds,
-            latency.clone(),
+            latency,
         );
+        events
+    }
+}
 
-        let gauge = |r: &mut Registry, name: &str, help: &str| {
+/// What is read when metrics are asked for.
+#[derive(Debug)]
+struct Moment {
+    tenants: Gauge,
+    waiting: Gauge,
+    running: Gauge,
+    committing: Gauge,
+}
+
+impl Moment {
+    fn register(registry: &mut Registry) -> Self {
+        let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
-            r.register(name, help, gauge.clone());
+            registry.register(name, help, gauge.clone());
             gauge
         };
-        let (root, follow_up) = (
-            Source { source: "outside" },
-            Source {
-                source: "follow-up",
-            },
-        );
         Self {
-            tenants: gauge(r, "tenants", "Tenants known"),
-            waiting: gauge(
-                r,
-                "events_waiting",
-                "Events that wait, in memory and on disk",
-            ),
-            running: gauge(r, "executions_running", "Executions running now"),
+            tenants: gauge("tenants", "Tenants known"),
+            waiting: gauge("events_waiting", "Events that wait, in memory and on disk"),
+            running: gauge("executions_running", "Executions running now"),
             committing: gauge(
-                r,
                 "commits_waiting",
                 "Results of executions on their way to the disk",
             ),
-            stops: StopCode::ALL
-                .iter()
-                .map(|code| {
-                    stops
-                        .get_or_create(&Code {
-                            code: code.as_str(),
-                        })
-                        .clone()
-                })
-                .collect(),
-            ok: executions.get_or_create(&Result_ { result: "ok" }).clone(),
-            stopped: executions
-                .get_or_create(&Result_ { result: "stopped" })
-                .clone(),
-            latency_root: latency.get_or_create(&root).clone(),
-            latency_follow_up: latency.get_or_create(&follow_up).clone(),
-            done_root: done.get_or_create(&root).clone(),
-            done_follow_up: done.get_or_create(&follow_up).clone(),
-            accepted,
-            duplicates,
-            refused,
-            requests,
-            request_time,
-            fuel_used,
-            wall,
-            fuel,
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("ringfence");
+        Self {
+            requests: Requests::register(&mut registry),
+            executions: Executions::register(&mut registry),
+            events: Events::register(&mut registry),
+            moment: Moment::register(&mut registry),
             registry,
             hasher: RandomState::new(),
             bells: (0..BELLS).map(|_| Notify::new()).collect(),
@@ -244,30 +266,43 @@ impl Default for Metrics {
     }
 }
 
+/// A member of a family, for use without the family. The family's lock is
+/// free again when this returns.
+fn member<S, M, C>(family: &Family<S, M, C>, labels: &S) -> M
+where
+    S: Clone + std::hash::Hash + Eq,
+    M: Clone,
+    C: MetricConstructor<M>,
+{
+    family.get_or_create(labels).clone()
+}
+
 impl Observer for Metrics {
     fn executed(&self, tenant: &TenantId, _: &RuleName, usage: &Usage, stop: Option<StopCode>) {
+        let executions = &self.executions;
         match stop {
-            None => self.ok.inc(),
+            None => executions.ok.inc(),
             Some(code) => {
                 // `ALL` lists the codes in the order of their definition.
-                if let Some(counter) = self.stops.get(code as usize) {
+                if let Some(counter) = executions.stops.get(code as usize) {
                     counter.inc();
                 }
-                self.stopped.inc()
+                executions.stopped.inc()
             }
         };
-        self.fuel_used.inc_by(usage.fuel);
-        self.wall.observe(usage.wall_us);
-        self.fuel.observe(usage.fuel);
+        executions.fuel_used.inc_by(usage.fuel);
+        executions.wall.observe(usage.wall_us);
+        executions.fuel.observe(usage.fuel);
         if usage.effects > 0 && stop.is_none() && self.listeners.load(Ordering::SeqCst) > 0 {
             self.bell(tenant).notify_waiters();
         }
     }
 
     fn done(&self, event: &EventDone<'_>) {
+        let events = &self.events;
         let (count, latency) = match event.depth {
-            0 => (&self.done_root, &self.latency_root),
-            _ => (&self.done_follow_up, &self.latency_follow_up),
+            0 => (&events.done_root, &events.latency_root),
+            _ => (&events.done_follow_up, &events.latency_follow_up),
         };
         count.inc();
         latency.observe(event.durable_us.saturating_sub(event.accepted_us));
@@ -277,8 +312,8 @@ impl Observer for Metrics {
 impl Metrics {
     /// Events of one request were made durable.
     pub(crate) fn accepted(&self, new: u64, duplicates: u64) {
-        self.accepted.inc_by(new);
-        self.duplicates.inc_by(duplicates);
+        self.events.accepted.inc_by(new);
+        self.events.duplicates.inc_by(duplicates);
     }
 
     /// A request was answered. `micros` is none for a long poll.
@@ -295,22 +330,22 @@ impl Metrics {
             route: Route(route.to_owned()),
             status,
         };
-        self.requests.get_or_create(&answered).inc();
+        self.requests.answered.get_or_create(&answered).inc();
         if let Some(code) = refused {
-            self.refused.get_or_create(&Code { code }).inc();
+            self.requests.refused.get_or_create(&Code { code }).inc();
         }
         if let Some(micros) = micros {
-            self.request_time.observe(micros);
+            self.requests.time.observe(micros);
         }
     }
 
     /// All metrics in the OpenMetrics text format.
     pub(crate) fn text(&self, stats: Stats) -> Result<String, std::fmt::Error> {
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        self.tenants.set(signed(stats.tenants));
-        self.waiting.set(signed(stats.waiting));
-        self.running.set(signed(stats.running));
-        self.committing.set(signed(stats.committing));
+        self.moment.tenants.set(signed(stats.tenants));
+        self.moment.waiting.set(signed(stats.waiting));
+        self.moment.running.set(signed(stats.running));
+        self.moment.committing.set(signed(stats.committing));
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

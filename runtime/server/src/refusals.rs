@@ -9,6 +9,7 @@ use crate::problem::{Kind, Problem};
 /// How long a client waits before it tries again what the host could not take
 /// now, in seconds.
 const RETRY_AFTER_S: u64 = 1;
+const MICROS_PER_SECOND: u64 = 1_000_000;
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
@@ -81,9 +82,30 @@ impl From<EngineError> for Problem {
                     .retry_after(RETRY_AFTER_S)
                     .hint("Nothing of this request was accepted; send it again later.")
             }
+            EngineError::TooFast {
+                rate,
+                burst,
+                retry_after_us,
+            } => too_fast(detail(), rate, burst, retry_after_us),
             EngineError::Draining => shutting_down(),
+            EngineError::Thread(_) => {
+                tracing::error!(%error, "the engine failed");
+                Self::new(Kind::INTERNAL, "The engine failed.")
+            }
             EngineError::Store(store) => store.into(),
         }
+    }
+}
+
+fn too_fast(detail: String, rate: u64, burst: u64, retry_after_us: Option<u64>) -> Problem {
+    match retry_after_us {
+        Some(micros) => Problem::new(Kind::TOO_FAST, detail)
+            .limit(rate)
+            .retry_after(micros.div_ceil(MICROS_PER_SECOND).max(RETRY_AFTER_S))
+            .hint("Nothing of this request was accepted; send it again later."),
+        None => Problem::new(Kind::BATCH_TOO_LARGE, detail)
+            .limit(burst)
+            .hint("Nothing was accepted. Send the events in several batches."),
     }
 }
 

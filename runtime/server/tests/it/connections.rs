@@ -1,0 +1,87 @@
+//! Connections and shutdown.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::guest::Guest;
+use crate::world::{OPERATOR, World, event};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_begun_is_answered_at_shutdown() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let body = event("e1", "x").to_string();
+    let (first, rest) = body.split_at(40);
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    let head = format!(
+        "POST /v1/tenants/acme/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {OPERATOR}\r\ncontent-type: application/cloudevents+json\r\ncontent-length: {}\r\n\r\n{first}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // An idle connection does not keep the server from stopping.
+    let idle = TcpStream::connect(world.address).await.unwrap();
+    let poll_path = "/v1/tenants/acme/effects?wait_ms=30000";
+    let mut poll = TcpStream::connect(world.address).await.unwrap();
+    let request =
+        format!("GET {poll_path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {OPERATOR}\r\n\r\n");
+    poll.write_all(request.as_bytes()).await.unwrap();
+    // So that the requests are likely to be begun when the shutdown begins.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let stopping = tokio::spawn(world.stop());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    let (mut accepted, mut polled) = (String::new(), String::new());
+    stream.read_to_string(&mut accepted).await.unwrap();
+    poll.read_to_string(&mut polled).await.unwrap();
+    assert!(accepted.starts_with("HTTP/1.1 202 "), "{accepted}");
+    assert!(polled.starts_with("HTTP/1.1 200 "), "{polled}");
+    drop(idle);
+    stopping.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_is_done_after_a_restart() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    world.rule("acme", "act", Guest::acting().module()).await;
+    let batch: Vec<_> = (0..500)
+        .map(|id| event(&id.to_string(), "ticket.new"))
+        .collect();
+    let answer = world.events("acme", &json!(batch)).await.expect(202);
+    assert_eq!(answer["accepted"].as_array().unwrap().len(), 500);
+    let world = world.restart().await;
+    let usage = world
+        .eventually("/v1/tenants/acme/usage", |usage| {
+            usage["events"]["waiting"] == 0
+        })
+        .await;
+    assert_eq!(usage["events"]["done"], 500);
+    let again = world.events("acme", &json!(batch)).await.expect(202);
+    let accepted = again["accepted"].as_array().unwrap();
+    assert!(accepted.iter().all(|event| event["duplicate"] == true));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_that_are_too_large_are_refused() {
+    let world = World::new().await;
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    let head = format!(
+        "GET /healthz HTTP/1.1\r\nhost: x\r\nlong: {}\r\n\r\n",
+        "x".repeat(100_000)
+    );
+    // The server may close before all is sent; what it said counts.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431 "),
+        "{answer}"
+    );
+    world.get("/healthz").await.expect(200);
+    world.stop().await;
+}

@@ -1,0 +1,132 @@
+//! Makes components: rules that always answer the same.
+
+use std::fmt::Write;
+
+use wit_component::{StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// Where the memory image begins.
+const BASE: u32 = 1024;
+
+/// A rule that is given `ticket.*` and always answers the same.
+pub(crate) struct Guest {
+    image: Vec<u8>,
+    trigger: &'static str,
+    schema: Option<&'static str>,
+    body: String,
+}
+
+impl Guest {
+    /// Asks for nothing.
+    pub(crate) fn new() -> Self {
+        let mut guest = Self {
+            image: Vec::new(),
+            trigger: "ticket.*",
+            schema: None,
+            body: String::new(),
+        };
+        let result = guest.words(&[0, BASE, 0]);
+        guest.body = format!("(i32.const {result})");
+        guest
+    }
+
+    /// Asks the host application for `ticket.update`.
+    pub(crate) fn acting() -> Self {
+        let mut guest = Self::new();
+        let (name, payload) = (guest.text("ticket.update"), guest.text(r#"{"team":"a"}"#));
+        guest.returning(&[1, name.0, name.1, payload.0, payload.1, 0, 0, 0])
+    }
+
+    /// Emits `ticket.echo`, which triggers it again.
+    pub(crate) fn looping() -> Self {
+        let mut guest = Self::new();
+        let (ty, data) = (guest.text("ticket.echo"), guest.text("{}"));
+        guest.returning(&[0, ty.0, ty.1, 0, 0, 0, data.0, data.1])
+    }
+
+    /// Never ends.
+    pub(crate) fn endless() -> Self {
+        let mut guest = Self::new();
+        guest.body = "(loop (br 0)) (i32.const 0)".into();
+        guest
+    }
+
+    /// With a schema for its configuration.
+    pub(crate) fn configured_by(mut self, schema: &'static str) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
+    /// With another trigger.
+    pub(crate) fn wanting(mut self, trigger: &'static str) -> Self {
+        self.trigger = trigger;
+        self
+    }
+
+    fn returning(mut self, effect: &[u32; 8]) -> Self {
+        let list = self.words(effect);
+        let result = self.words(&[0, list, 1]);
+        self.body = format!("(i32.const {result})");
+        self
+    }
+
+    fn text(&mut self, text: &str) -> (u32, u32) {
+        (self.put(text.as_bytes()), text.len() as u32)
+    }
+
+    fn words(&mut self, words: &[u32]) -> u32 {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.put(&bytes)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> u32 {
+        self.image.resize(self.image.len().next_multiple_of(4), 0);
+        let at = BASE + self.image.len() as u32;
+        self.image.extend(bytes);
+        at
+    }
+
+    fn manifest(&mut self) -> u32 {
+        let (trigger, schema) = (self.text(self.trigger), self.schema);
+        let triggers = self.words(&[trigger.0, trigger.1, 0, 0]);
+        let (emit, act) = (self.text("ticket.echo"), self.text("ticket.*"));
+        let emits = self.words(&[emit.0, emit.1]);
+        let acts = self.words(&[act.0, act.1]);
+        let schema = schema.map(|schema| self.text(schema));
+        let (some, at, len) = schema.map_or((0, 0, 0), |(at, len)| (1, at, len));
+        let summary = self.text("A rule for tests.");
+        self.words(&[
+            triggers, 1, emits, 1, acts, 1, some, at, len, summary.0, summary.1,
+        ])
+    }
+
+    /// The core module, with its WIT type.
+    pub(crate) fn module(mut self) -> Vec<u8> {
+        let manifest = self.manifest();
+        let mut data = String::new();
+        for byte in &self.image {
+            write!(data, "\\{byte:02x}").unwrap();
+        }
+        let body = &self.body;
+        let text = format!(
+            r#"(module
+              (memory (export "memory") 4)
+              (global $heap (mut i32) (i32.const 65536))
+              (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                (global.set $heap
+                  (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+                (global.get $heap)
+                (global.set $heap (i32.add (global.get $heap) (local.get 3))))
+              (func (export "describe") (result i32) (i32.const {manifest}))
+              (func (export "handle") (param i32) (result i32) {body})
+              (data (i32.const {BASE}) "{data}"))"#
+        );
+        let mut module = wat::parse_str(text).unwrap();
+        let mut resolve = Resolve::default();
+        let wit = include_str!("../../../../wit/rule.wit");
+        let package = resolve.push_str("rule.wit", wit).unwrap();
+        let world = resolve.select_world(&[package], Some("rule")).unwrap();
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+        module
+    }
+}

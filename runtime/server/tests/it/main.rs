@@ -1,0 +1,15 @@
+//! What the server promises, over real sockets: with the real engine, store
+//! and sandbox behind it.
+#![allow(missing_docs)]
+
+mod access;
+mod bad_input;
+mod connections;
+mod document;
+mod effects;
+mod guest;
+mod journey;
+mod metrics;
+mod rules;
+mod tenants;
+mod world;
