@@ -9,7 +9,9 @@ async fn a_countdown_runs_to_its_end() {
     let acme = server.tenant("acme").await;
     acme.activate("countdown").await;
 
-    let ids = acme.send(&[event("countdown.tick", "t-1", json!({"n": 25}))]).await;
+    let ids = acme
+        .send(&[event("countdown.tick", "t-1", json!({"n": 25}))])
+        .await;
     let counts = acme.settle().await;
     assert_eq!((counts.done, counts.dead_lettered), (26, 0));
 
@@ -104,7 +106,10 @@ async fn runaway_cascades_end_within_their_budget() {
         for letter in &letters {
             let stop = &letter["stop"];
             let code = stop["code"].as_str().unwrap();
-            assert!(code.starts_with("cascade-") || code == "revisit", "{name}: {stop}");
+            assert!(
+                code.starts_with("cascade-") || code == "revisit",
+                "{name}: {stop}"
+            );
             assert_eq!(letter["cascade"], *ids[0], "{name}");
             for member in ["message", "hint"] {
                 assert!(stop[member].is_string(), "{name}: no {member}: {stop}");
@@ -112,7 +117,10 @@ async fn runaway_cascades_end_within_their_budget() {
         }
         // The events of the budget, the root, and those that were refused.
         let allowed = cascade["ledger"]["events"].as_u64().unwrap();
-        let whole = letters.iter().filter(|letter| letter["rule"].is_null()).count();
+        let whole = letters
+            .iter()
+            .filter(|letter| letter["rule"].is_null())
+            .count();
         let known = counts.done + counts.dead_lettered;
         assert_eq!(known, 1 + allowed + whole as u64, "{name}: {counts:?}");
     }
@@ -131,7 +139,9 @@ async fn a_tenants_own_budget_is_the_one_that_counts() {
         limits[limit] = json!(value);
         let tenant = server.tenant_with(tenant, limits).await;
         tenant.activate("countdown").await;
-        let ids = tenant.send(&[event("countdown.tick", "t", json!({"n": 25}))]).await;
+        let ids = tenant
+            .send(&[event("countdown.tick", "t", json!({"n": 25}))])
+            .await;
         let counts = tenant.settle().await;
         assert_eq!(counts.dead_lettered, 1, "{limit}: {counts:?}");
         let letter = tenant.dead_letters("").await.remove(0);

@@ -35,16 +35,29 @@ async fn send(tenant: Tenant, sender: usize, stop: Arc<AtomicBool>) -> Sent {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let tick = event("countdown.tick", &format!("t-{sender}-{round}"), json!({"n": TICKS}));
+        let tick = event(
+            "countdown.tick",
+            &format!("t-{sender}-{round}"),
+            json!({"n": TICKS}),
+        );
         let urgent = json!({"priority": "urgent"});
         let urgent = event("conversation.created", &format!("c-{round}"), urgent);
-        let batch = [spam(&address, &address), tick, spam(&address, &address), urgent];
+        let batch = [
+            spam(&address, &address),
+            tick,
+            spam(&address, &address),
+            urgent,
+        ];
         let ids = send_until_answered(&tenant, &batch).await;
         sent.messages.extend([ids[0].clone(), ids[2].clone()]);
         sent.countdowns.push(ids[1].clone());
         sent.urgent.push(ids[3].clone());
         // One more, which is not sent again if it is not answered.
-        let once = event("conversation.created", "once", json!({"priority": "urgent"}));
+        let once = event(
+            "conversation.created",
+            "once",
+            json!({"priority": "urgent"}),
+        );
         match try_send(&tenant, std::slice::from_ref(&once)).await {
             Some(mut ids) => sent.urgent.append(&mut ids),
             None => sent.unanswered.push(once),
@@ -61,10 +74,17 @@ async fn try_send(tenant: &Tenant, events: &[Value]) -> Option<Vec<String>> {
     let body = serde_json::to_vec(events).unwrap();
     let batch = [("content-type", "application/cloudevents-batch+json")];
     let path = tenant.path("/events");
-    let answer = tenant.api.try_call("POST", &path, &batch, body).await.ok()?;
+    let answer = tenant
+        .api
+        .try_call("POST", &path, &batch, body)
+        .await
+        .ok()?;
     let accepted = answer.expect(202);
     let ids = accepted["accepted"].as_array().unwrap().iter();
-    Some(ids.map(|event| event["id"].as_str().unwrap().to_owned()).collect())
+    Some(
+        ids.map(|event| event["id"].as_str().unwrap().to_owned())
+            .collect(),
+    )
 }
 
 async fn send_until_answered(tenant: &Tenant, events: &[Value]) -> Vec<String> {
@@ -118,7 +138,10 @@ async fn check(acme: &Tenant, sent: &[Sent]) {
     let blocks = blocks(acme).await;
     let (mut urgent, mut countdowns) = (0, 0);
     for (sender, sent) in sent.iter().enumerate() {
-        assert!(!sent.messages.is_empty(), "sender {sender} was never answered");
+        assert!(
+            !sent.messages.is_empty(),
+            "sender {sender} was never answered"
+        );
         let messages = acme.wait_until_done(&sent.messages).await;
         check_strikes(acme, &messages).await;
         let blocked = blocks.get(&address(sender)).copied();
@@ -143,7 +166,9 @@ async fn check(acme: &Tenant, sent: &[Sent]) {
     }
     let effects = acme.effects().await;
     let asked = |name: &str| {
-        let named = effects.iter().filter(|effect| effect["action"]["name"] == name);
+        let named = effects
+            .iter()
+            .filter(|effect| effect["action"]["name"] == name);
         named.count()
     };
     assert_eq!(asked("countdown.done"), countdowns);

@@ -49,7 +49,11 @@ async fn check_stop(guest: &str, tenant: &Tenant, fate: &Value) {
     assert!(tenant.effects().await.is_empty(), "{guest}");
 
     let limited = |limit: &str| {
-        assert_eq!(stop["limit"].as_u64(), limit.parse().ok(), "{guest}: {stop}");
+        assert_eq!(
+            stop["limit"].as_u64(),
+            limit.parse().ok(),
+            "{guest}: {stop}"
+        );
         let usage = stop["usage"].as_u64().unwrap_or(0);
         assert!(stop["usage"].is_null() || usage >= stop["limit"].as_u64().unwrap());
         assert!(stop["hint"].is_string(), "{guest}: no hint: {stop}");
@@ -112,7 +116,11 @@ async fn a_calm_tenant_is_served_in_a_storm() {
         }
         let urgent = |n: u32| {
             let subject = format!("c-{n}");
-            event("conversation.created", &subject, json!({"priority": "urgent"}))
+            event(
+                "conversation.created",
+                &subject,
+                json!({"priority": "urgent"}),
+            )
         };
         let batch: Vec<Value> = (0..20).map(urgent).collect();
         calm_ids.extend(calm.send(&batch).await);

@@ -66,7 +66,9 @@ async fn a_token_does_what_its_scopes_say() {
     let server = Server::start().await;
     let acme = server.tenant("acme").await;
     for scope in ["events:write", "rules:write", "read"] {
-        let api = acme.api.with_token(Some(&server.token("acme", &[scope]).await));
+        let api = acme
+            .api
+            .with_token(Some(&server.token("acme", &[scope]).await));
         for (needed, method, rest) in [
             ("read", "GET", ""),
             ("read", "GET", "/rules"),
@@ -83,7 +85,10 @@ async fn a_token_does_what_its_scopes_say() {
                 assert_ne!(answer.status, 403, "{scope}: {}", answer.text());
             } else {
                 let problem = answer.problem(403, "missing-scope");
-                assert!(problem["detail"].as_str().unwrap().contains(needed), "{problem}");
+                assert!(
+                    problem["detail"].as_str().unwrap().contains(needed),
+                    "{problem}"
+                );
             }
         }
     }
@@ -98,14 +103,27 @@ async fn rules_state_and_events_are_a_tenants_own() {
     other.activate("escalate-urgent").await;
 
     // The same events, with the same source and id, to both.
-    let spam = || event("message.received", "a", json!({"from": "a@b.org", "spam": true}));
+    let spam = || {
+        event(
+            "message.received",
+            "a",
+            json!({"from": "a@b.org", "spam": true}),
+        )
+    };
     let urgent = event("conversation.created", "c", json!({"priority": "urgent"}));
     let events = [spam(), spam(), urgent];
     let (ours, theirs) = (acme.send(&events).await, other.send(&events).await);
-    assert!(ours.iter().all(|id| !theirs.contains(id)), "ids are a tenant's own");
+    assert!(
+        ours.iter().all(|id| !theirs.contains(id)),
+        "ids are a tenant's own"
+    );
     let stories = acme.wait_until_done(&ours).await;
     other.wait_until_done(&theirs).await;
-    assert_eq!(stories[2]["rules"].as_array().unwrap().len(), 1, "one rule only");
+    assert_eq!(
+        stories[2]["rules"].as_array().unwrap().len(),
+        1,
+        "one rule only"
+    );
     assert!(acme.effects().await.is_empty());
     assert_eq!(other.effects().await.len(), 1);
 
@@ -126,10 +144,24 @@ async fn a_tenant_that_is_deleted_is_gone() {
     }
     let operator = server.operator();
     operator.delete(&acme.path("")).await.expect(204);
-    operator.delete(&acme.path("")).await.problem(404, "no-tenant");
-    acme.api.get(&acme.path("/usage")).await.problem(401, "unauthenticated");
-    for rest in ["", "/usage", "/rules", "/events/00112233445566778899aabbccddeeff"] {
-        operator.get(&acme.path(rest)).await.problem(404, "no-tenant");
+    operator
+        .delete(&acme.path(""))
+        .await
+        .problem(404, "no-tenant");
+    acme.api
+        .get(&acme.path("/usage"))
+        .await
+        .problem(401, "unauthenticated");
+    for rest in [
+        "",
+        "/usage",
+        "/rules",
+        "/events/00112233445566778899aabbccddeeff",
+    ] {
+        operator
+            .get(&acme.path(rest))
+            .await
+            .problem(404, "no-tenant");
     }
     assert_eq!(other.effects().await.len(), 1);
 
@@ -139,5 +171,8 @@ async fn a_tenant_that_is_deleted_is_gone() {
     assert!(acme.executions("").await.is_empty());
     assert!(acme.effects().await.is_empty());
     let counts = acme.counts().await;
-    assert_eq!((counts.waiting, counts.done, counts.dead_lettered), (0, 0, 0));
+    assert_eq!(
+        (counts.waiting, counts.done, counts.dead_lettered),
+        (0, 0, 0)
+    );
 }

@@ -4,7 +4,11 @@ use ringfence_tests::{Server, event, guest};
 use serde_json::{Value, json};
 
 fn created(subject: &str, priority: &str) -> Value {
-    event("conversation.created", subject, json!({ "priority": priority }))
+    event(
+        "conversation.created",
+        subject,
+        json!({ "priority": priority }),
+    )
 }
 
 #[tokio::test]
@@ -12,12 +16,19 @@ async fn an_event_becomes_an_effect() {
     let server = Server::start().await;
     let acme = server.tenant("acme").await;
 
-    let first = acme.upload("escalate-urgent", guest("escalate-urgent")).await;
+    let first = acme
+        .upload("escalate-urgent", guest("escalate-urgent"))
+        .await;
     let version = first.expect(201);
-    assert_eq!(version["manifest"]["triggers"][0]["type"], "conversation.created");
+    assert_eq!(
+        version["manifest"]["triggers"][0]["type"],
+        "conversation.created"
+    );
     assert_eq!(version["manifest"]["acts"], json!(["conversation.update"]));
     assert_eq!(version["size"], guest("escalate-urgent").len());
-    let again = acme.upload("escalate-urgent", guest("escalate-urgent")).await;
+    let again = acme
+        .upload("escalate-urgent", guest("escalate-urgent"))
+        .await;
     assert_eq!(again.expect(200)["version"], version["version"]);
 
     let path = acme.path("/rules/escalate-urgent/activation");
@@ -78,7 +89,10 @@ async fn every_event_has_an_answer_to_why() {
     assert_eq!(stories[0]["state"], "done");
     assert_eq!(
         fates(&stories[0]),
-        ["escalate-urgent not-triggered", "three-strikes not-triggered"]
+        [
+            "escalate-urgent not-triggered",
+            "three-strikes not-triggered"
+        ]
     );
     assert_eq!(
         fates(&stories[1]),
@@ -93,7 +107,9 @@ async fn the_same_event_again_is_accepted_and_not_run_again() {
     let acme = server.tenant("acme").await;
     acme.activate("escalate-urgent").await;
 
-    let events: Vec<Value> = (0..20).map(|n| created(&format!("c-{n}"), "urgent")).collect();
+    let events: Vec<Value> = (0..20)
+        .map(|n| created(&format!("c-{n}"), "urgent"))
+        .collect();
     let first = acme.send(&events).await;
     // Once while the first may still run, and once when it is done.
     assert_eq!(acme.send(&events).await, first);
@@ -198,14 +214,24 @@ async fn a_bundle_holds_what_a_repetition_needs() {
     let acme = server.tenant("acme").await;
     acme.activate("three-strikes").await;
 
-    let spam = || event("message.received", "a", json!({"from": "a@b.org", "spam": true}));
+    let spam = || {
+        event(
+            "message.received",
+            "a",
+            json!({"from": "a@b.org", "spam": true}),
+        )
+    };
     let stories = acme.run(&[spam(), spam()]).await;
     let execution = acme.execution(&stories[1]["rules"][0]["execution"]).await;
     let id = execution["id"].as_str().unwrap();
     let bundle = acme.get(&format!("/executions/{id}/bundle")).await;
     assert_eq!(bundle["event"]["specversion"], "1.0");
     for attribute in ["id", "source", "type", "subject", "data"] {
-        let stored = if attribute == "id" { "ce_id" } else { attribute };
+        let stored = if attribute == "id" {
+            "ce_id"
+        } else {
+            attribute
+        };
         assert_eq!(bundle["event"][attribute], stories[1]["event"][stored]);
     }
     assert_eq!(bundle["recall"], json!({"strikes/a@b.org": 1}));
@@ -225,7 +251,10 @@ async fn the_server_tells_how_it_is() {
     for path in ["/healthz", "/readyz"] {
         assert_eq!(anonymous.get(path).await.expect(200)["status"], "ok");
     }
-    anonymous.get("/metrics").await.problem(401, "unauthenticated");
+    anonymous
+        .get("/metrics")
+        .await
+        .problem(401, "unauthenticated");
     acme.api.get("/metrics").await.problem(403, "operator-only");
     let metrics = server.operator().get("/metrics").await;
     assert_eq!(metrics.status, 200);

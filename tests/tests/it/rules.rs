@@ -5,7 +5,11 @@ use ringfence_tests::{Server, event};
 use serde_json::{Value, json};
 
 fn urgent(subject: &str) -> Value {
-    event("conversation.created", subject, json!({"priority": "urgent", "text": "refund"}))
+    event(
+        "conversation.created",
+        subject,
+        json!({"priority": "urgent", "text": "refund"}),
+    )
 }
 
 #[tokio::test]
@@ -17,7 +21,8 @@ async fn a_run_is_given_its_configuration() {
             "fallback": "triage",
             "skills": [{"skill": "billing", "team": team, "words": ["refund"]}],
         });
-        acme.activate_with("assign-by-skill", json!({ "config": config })).await;
+        acme.activate_with("assign-by-skill", json!({ "config": config }))
+            .await;
         let story = acme.run(&[urgent("c-1")]).await.remove(0);
         let execution = acme.execution(&story["rules"][0]["execution"]).await;
         assert_eq!(execution["effects"][0]["act"]["payload"]["team"], team);
@@ -33,9 +38,17 @@ async fn a_shadow_is_run_and_changes_nothing() {
     for rule in ["escalate-urgent", "three-strikes", "countdown"] {
         acme.activate_with(rule, shadow.clone()).await;
     }
-    let spam = || event("message.received", "a", json!({"from": "a@b.org", "spam": true}));
+    let spam = || {
+        event(
+            "message.received",
+            "a",
+            json!({"from": "a@b.org", "spam": true}),
+        )
+    };
     let tick = event("countdown.tick", "t", json!({"n": 3}));
-    let stories = acme.run(&[urgent("c-1"), spam(), spam(), spam(), tick]).await;
+    let stories = acme
+        .run(&[urgent("c-1"), spam(), spam(), spam(), tick])
+        .await;
     for story in &stories {
         let ran = story["rules"].as_array().unwrap().iter();
         let ran = ran.filter(|rule| rule["outcome"] == "ran").count();
@@ -46,7 +59,11 @@ async fn a_shadow_is_run_and_changes_nothing() {
     for execution in &executions {
         assert_eq!(execution["mode"], "shadow");
         assert_eq!(execution["status"], "ok");
-        assert_eq!(execution["effects"].as_array().unwrap().len(), 1, "what it would do");
+        assert_eq!(
+            execution["effects"].as_array().unwrap().len(),
+            1,
+            "what it would do"
+        );
         // None of the three saw what another would have remembered.
         if execution["rule"] == "three-strikes" {
             assert_eq!(execution["recalled"][0]["value"], Value::Null);
@@ -60,7 +77,8 @@ async fn a_shadow_is_run_and_changes_nothing() {
 async fn a_share_of_events_is_decided_by_the_event() {
     let server = Server::start().await;
     let acme = server.tenant("acme").await;
-    acme.activate_with("escalate-urgent", json!({"percent": 30})).await;
+    acme.activate_with("escalate-urgent", json!({"percent": 30}))
+        .await;
 
     // The ids are fixed, so the choice among them is, too.
     let fixed = |n: u32| {
@@ -99,7 +117,11 @@ async fn changes_apply_to_the_next_event() {
     let story = acme.run(&[urgent("c-1")]).await.remove(0);
     assert_eq!(story["rules"][0]["stop"]["code"], "out-of-fuel", "{story}");
     assert_eq!(story["rules"][0]["stop"]["limit"], 1_000);
-    server.operator().put(&path, &fuel(10_000_000)).await.expect(200);
+    server
+        .operator()
+        .put(&path, &fuel(10_000_000))
+        .await
+        .expect(200);
 
     // A rule may lower a limit, and never raise one.
     for (limit, state) in [(1_000, "dead-lettered"), (1_000_000_000, "done")] {
@@ -112,7 +134,10 @@ async fn changes_apply_to_the_next_event() {
     // No version in force any more.
     let activation = acme.path("/rules/escalate-urgent/activation");
     acme.api.delete(&activation).await.expect(204);
-    acme.api.delete(&activation).await.problem(404, "no-activation");
+    acme.api
+        .delete(&activation)
+        .await
+        .problem(404, "no-activation");
     let story = acme.run(&[urgent("c-1")]).await.remove(0);
     assert_eq!(story["state"], "done");
     assert_eq!(story["rules"], json!([]));

@@ -26,7 +26,10 @@ async fn what_waits_is_done_after_a_restart() {
     server.restart().await;
     let counts = acme.settle().await;
     let ticks = EVENTS.div_ceil(10);
-    assert_eq!((counts.done, counts.dead_lettered), ((EVENTS + 4 * ticks) as u64, 0));
+    assert_eq!(
+        (counts.done, counts.dead_lettered),
+        ((EVENTS + 4 * ticks) as u64, 0)
+    );
     let stories = acme.wait_until_done(&ids).await;
     let messages: Vec<Value> = stories
         .into_iter()

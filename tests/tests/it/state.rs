@@ -6,7 +6,11 @@ use ringfence_tests::{Server, Tenant, event};
 use serde_json::{Value, json};
 
 pub(super) fn spam(subject: &str, sender: &str) -> Value {
-    event("message.received", subject, json!({"from": sender, "spam": true}))
+    event(
+        "message.received",
+        subject,
+        json!({"from": sender, "spam": true}),
+    )
 }
 
 /// Every event of these was run by `three-strikes` exactly once, one after
@@ -18,7 +22,11 @@ pub(super) async fn check_strikes(tenant: &Tenant, stories: &[Value]) {
         .iter()
         .map(|execution| (execution["event"].as_str().unwrap(), execution))
         .collect();
-    assert_eq!(by_event.len(), executions.len(), "an event has two executions");
+    assert_eq!(
+        by_event.len(),
+        executions.len(),
+        "an event has two executions"
+    );
     for (index, story) in stories.iter().enumerate() {
         assert_eq!(story["state"], "done", "{story}");
         let id = story["event"]["id"].as_str().unwrap();
@@ -70,7 +78,10 @@ async fn events_of_one_subject_are_run_in_order() {
     }
     let blocks = blocks(&acme).await;
     assert_eq!(blocks.len(), SENDERS);
-    assert!(blocks.values().all(|count| *count == EACH / 3), "{blocks:?}");
+    assert!(
+        blocks.values().all(|count| *count == EACH / 3),
+        "{blocks:?}"
+    );
 }
 
 #[tokio::test]
@@ -85,7 +96,10 @@ async fn runs_that_meet_at_one_value_are_serialized() {
         .map(|n| spam(&format!("subject-{n}"), "a@example.org"))
         .collect();
     let stories = acme.run(&events).await;
-    let ran = stories.iter().filter(|story| story["state"] == "done").count();
+    let ran = stories
+        .iter()
+        .filter(|story| story["state"] == "done")
+        .count();
     for story in &stories {
         let code = &story["rules"][0]["stop"]["code"];
         let given_up = story["state"] == "dead-lettered" && code == "state-conflict";
