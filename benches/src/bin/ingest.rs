@@ -101,10 +101,16 @@ fn roomy() -> Limits {
 
 async fn put(client: &reqwest::Client, url: String, body: String) -> Result<()> {
     let request = client.put(&url).bearer_auth(TOKEN);
-    let request = request.header("content-type", "application/json").body(body);
+    let request = request
+        .header("content-type", "application/json")
+        .body(body);
     let response = request.send().await?;
     let status = response.status();
-    ensure!(status.is_success(), "PUT {url}: {status} {}", response.text().await?);
+    ensure!(
+        status.is_success(),
+        "PUT {url}: {status} {}",
+        response.text().await?
+    );
     Ok(())
 }
 

@@ -15,3 +15,11 @@ fn escalate(conversation: Conversation, ctx: &mut Context) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn fixtures() {
+        ringfence::testing::check_fixtures::<super::escalate>("fixtures");
+    }
+}

@@ -14,10 +14,8 @@ mod component;
 mod folder;
 mod toolchain;
 
-#[allow(unused_imports, reason = "for the callers of this module")]
-pub use folder::{Language, RuleFolder};
-#[allow(unused_imports, reason = "for the callers of this module")]
-pub use toolchain::Toolchain;
+pub(crate) use folder::RuleFolder;
+use toolchain::Toolchain;
 
 /// Builds rules into components.
 #[derive(Debug, clap::Args)]
@@ -45,19 +43,19 @@ impl Build {
 
 /// A rule that was built.
 #[derive(Debug, Clone)]
-pub struct Built {
+pub(crate) struct Built {
     /// The rule's name, from its `rule.toml`.
-    pub name: String,
+    pub(crate) name: String,
     /// The component.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The component's size in bytes.
-    pub size: u64,
+    pub(crate) size: u64,
 }
 
 /// Builds one rule into `out`, by default `target/NAME.wasm` in its folder.
 /// Prints nothing.
 #[allow(dead_code, reason = "for `ringfence test` and `ringfence run`")]
-pub fn build(rule_dir: &Path, out: Option<&Path>) -> Result<Built> {
+pub(crate) fn build(rule_dir: &Path, out: Option<&Path>) -> Result<Built> {
     let rule = RuleFolder::open(rule_dir)?;
     let path = match out {
         Some(out) => out.to_owned(),
@@ -70,7 +68,7 @@ pub fn build(rule_dir: &Path, out: Option<&Path>) -> Result<Built> {
 /// Builds the rules of these folders into `out_dir/NAME.wasm`; without an
 /// `out_dir`, each into its own folder's `target/NAME.wasm`. Cargo's output
 /// goes to `progress`, line by line.
-pub fn build_all(
+pub(crate) fn build_all(
     rule_dirs: &[PathBuf],
     out_dir: Option<&Path>,
     progress: &mut dyn FnMut(&str),

@@ -1,145 +1,282 @@
-//! `ringfence.toml`: how a server is set up.
+//! The server's configuration.
 //!
 //! ```toml
+//! # ringfence.toml: all of it may be left out.
 //! listen = "127.0.0.1:8700"
-//! data = "./data"
-//! workers = 2            # threads that run rules; one per core if absent
-//! retention_days = 7     # how long finished events and their journal are kept
-//! log = "text"           # or "json"
+//! # Where everything is kept; seen from this file's folder.
+//! data = "data"
+//! # Threads that run rules; one per core where it is not said.
+//! workers = 2
 //!
-//! [plans.large]          # limits that differ from the plan `standard`
-//! fuel = 50_000_000
+//! [log]
+//! format = "text"              # or "json"
+//! filter = "info"              # or by module: "info,ringfence_engine=debug"
+//!
+//! [retention]
+//! hours = 168                  # how long finished events are kept
+//!
+//! [plans.large]                # limits: see docs/limits.md
+//! fuel = 100_000_000
+//! component_bytes = 33_554_432
 //! ```
-//!
-//! The environment goes before the file, and arguments before both.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
-use ringfence_model::{LimitOverrides, Limits};
+use anyhow::{Context as _, Result, bail, ensure};
+use ringfence_engine::EngineConfig;
+use ringfence_model::{LimitOverrides, Limits, Plan};
 use serde::Deserialize;
 
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
-const WORKERS_MAX: usize = 1024;
-const RETENTION_DAYS_MAX: u64 = 3650;
+use crate::error::Hint as _;
+use crate::files;
 
-/// The file, with defaults for what it does not say.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// The folder for everything that must survive.
-    pub data: PathBuf,
-    /// Threads that run rules.
-    pub workers: Option<usize>,
-    /// How long finished events and their journal are kept.
-    pub retention_days: u64,
-    /// How the server's own log is written.
-    pub log: LogFormat,
-    /// Plans by name.
-    plans: BTreeMap<String, LimitOverrides>,
+/// The file that is read where none is named.
+const FILE: &str = "ringfence.toml";
+const LISTEN: &str = "127.0.0.1:8700";
+const DATA: &str = "data";
+/// More workers than any machine has cores.
+const WORKERS_MAX: usize = 1024;
+const RETENTION_HOURS_MAX: u64 = 10 * 366 * 24;
+/// A plan is named like a tenant.
+const PLANS_MAX: usize = 1000;
+
+/// How the server is set up.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Where it listens.
+    pub(crate) listen: SocketAddr,
+    /// Where everything is kept.
+    pub(crate) data: PathBuf,
+    /// The log.
+    pub(crate) log: LogConfig,
+    /// The engine.
+    pub(crate) engine: EngineConfig,
 }
 
-/// How the server's own log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What the command line and the environment say; goes before the file.
+#[derive(Debug, Default)]
+pub(crate) struct Overrides {
+    /// The file.
+    pub(crate) file: Option<PathBuf>,
+    /// Where it listens.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where everything is kept.
+    pub(crate) data: Option<PathBuf>,
+    /// The log's filter.
+    pub(crate) log_filter: Option<String>,
+}
+
+/// The log.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LogConfig {
+    /// How a line looks.
+    pub(crate) format: LogFormat,
+    /// What is written.
+    pub(crate) filter: String,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
+    #[default]
     Text,
-    /// One object per line.
+    /// One JSON object.
     Json,
 }
 
-impl Default for Config {
+impl Default for LogConfig {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8700)),
-            data: PathBuf::from("./data"),
-            workers: None,
-            retention_days: 7,
-            log: LogFormat::Text,
-            plans: BTreeMap::new(),
+            format: LogFormat::default(),
+            filter: "info".to_owned(),
         }
     }
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    listen: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    workers: Option<usize>,
+    log: LogConfig,
+    retention: Retention,
+    plans: BTreeMap<String, LimitOverrides>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Retention {
+    hours: Option<u64>,
+}
+
 impl Config {
-    /// Reads a file; `ringfence.toml` here, if there is one, where none is
-    /// named.
-    pub fn load(path: Option<&Path>) -> Result<Self> {
-        let default = Path::new("ringfence.toml");
-        let path = match path {
-            Some(path) => path,
-            None if default.exists() => default,
-            None => return Ok(Self::default()),
+    /// From the file that is named, or from `ringfence.toml` if there is one;
+    /// and what goes before it.
+    pub(crate) fn load(overrides: Overrides) -> Result<Self> {
+        let default = Path::new(FILE);
+        let path = match &overrides.file {
+            Some(path) => Some(path.as_path()),
+            None => default.exists().then_some(default),
         };
-        let mut text = String::new();
-        let file = std::fs::File::open(path);
-        file.and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text))
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("{} is not usable", path.display()))
+        let (file, folder) = match path {
+            Some(path) => {
+                let file = parse(&files::read_text(path)?)
+                    .with_context(|| format!("{} cannot be used", path.display()))
+                    .hint("docs/configuration.md lists what it may hold.")?;
+                (file, path.parent().unwrap_or(Path::new("")).to_owned())
+            }
+            None => (File::default(), PathBuf::new()),
+        };
+        Self::new(file, &folder, overrides)
     }
 
-    fn parse(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text)?;
-        for (name, limits) in &config.plans {
-            limits
-                .check()
-                .with_context(|| format!("in `plans.{name}`"))?;
+    /// All defaults, without a file.
+    pub(crate) fn without_file(overrides: Overrides) -> Result<Self> {
+        Self::new(File::default(), Path::new(""), overrides)
+    }
+
+    fn new(file: File, folder: &Path, overrides: Overrides) -> Result<Self> {
+        let data = overrides.data.or(file.data.map(|data| folder.join(data)));
+        let listen = match overrides.listen.or(file.listen) {
+            Some(listen) => listen,
+            None => LISTEN.parse()?,
+        };
+        let mut log = file.log;
+        if let Some(filter) = overrides.log_filter {
+            log.filter = filter;
         }
-        if let Some(workers) = config.workers {
-            ensure!(
-                (1..=WORKERS_MAX).contains(&workers),
-                "`workers` may be 1 to {WORKERS_MAX}; {workers} was given"
-            );
+        let mut engine = EngineConfig {
+            plans: plans(file.plans)?,
+            ..EngineConfig::default()
+        };
+        if let Some(workers) = file.workers {
+            engine.workers = workers;
         }
+        if let Some(hours) = file.retention.hours {
+            engine.retention_s = hours * 60 * 60;
+        }
+        Ok(Self {
+            listen,
+            data: data.unwrap_or_else(|| DATA.into()),
+            log,
+            engine,
+        })
+    }
+
+    /// The greatest memory limit of any plan, in bytes.
+    pub(crate) fn memory_bytes_max(&self) -> u64 {
+        let plans = self.engine.plans.values();
+        let most = plans.map(|limits| limits.memory_bytes).max();
+        most.unwrap_or(0).max(Limits::default().memory_bytes)
+    }
+}
+
+/// Reads a file and checks what it says.
+fn parse(text: &str) -> Result<File> {
+    let file: File = toml::from_str(text)?;
+    if let Some(workers) = file.workers {
         ensure!(
-            (1..=RETENTION_DAYS_MAX).contains(&config.retention_days),
-            "`retention_days` may be 1 to {RETENTION_DAYS_MAX}; {} was given",
-            config.retention_days
+            (1..=WORKERS_MAX).contains(&workers),
+            "`workers` may be 1 to {WORKERS_MAX}; {workers} was given"
         );
-        Ok(config)
     }
+    if let Some(hours) = file.retention.hours {
+        ensure!(
+            (1..=RETENTION_HOURS_MAX).contains(&hours),
+            "`retention.hours` may be 1 to {RETENTION_HOURS_MAX}; {hours} was given"
+        );
+    }
+    if file.plans.len() > PLANS_MAX {
+        bail!("`plans` has more than {PLANS_MAX} entries");
+    }
+    for (name, limits) in &file.plans {
+        limits.check().with_context(|| format!("`plans.{name}`"))?;
+    }
+    Ok(file)
+}
 
-    /// The plans with all their limits.
-    pub fn plans(&self) -> BTreeMap<String, Limits> {
-        let standard = Limits::default();
-        let plans = self.plans.iter();
-        plans
-            .map(|(name, limits)| (name.clone(), standard.with(limits)))
-            .collect()
+/// Plans are changes to the plan `standard`, which may itself be changed.
+fn plans(given: BTreeMap<String, LimitOverrides>) -> Result<BTreeMap<String, Limits>> {
+    let changes = given.get(Plan::STANDARD).cloned().unwrap_or_default();
+    let standard = Limits::default().with(&changes);
+    let mut plans = BTreeMap::from([(Plan::STANDARD.to_owned(), standard.clone())]);
+    for (name, limits) in given {
+        ensure!(
+            name.parse::<ringfence_model::TenantId>().is_ok(),
+            "`plans.{name}`: a plan's name has 1 to 63 characters of a-z, 0-9 and `-`"
+        );
+        plans.insert(name, standard.with(&limits));
     }
+    Ok(plans)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_not_said_has_defaults() {
-        assert_eq!(Config::parse("").unwrap(), Config::default());
-        let config = Config::parse("[plans.large]\nfuel = 50_000_000\n").unwrap();
-        let large = &config.plans()["large"];
-        assert_eq!(large.fuel, 50_000_000);
-        assert_eq!(large.deadline_ms, Limits::default().deadline_ms);
+    fn config(text: &str, overrides: Overrides) -> Config {
+        Config::new(parse(text).unwrap(), Path::new("/etc/rf"), overrides).unwrap()
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn nothing_has_to_be_said() {
+        let config = config("", Overrides::default());
+        assert_eq!(config.listen.to_string(), LISTEN);
+        assert_eq!(config.data, Path::new("data"));
+        assert_eq!(config.log.filter, "info");
+        assert_eq!(config.engine.plans["standard"], Limits::default());
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_file() {
+        let text = "listen = '0.0.0.0:1'\ndata = 'd'\n[log]\nfilter = 'warn'\nformat = 'json'";
+        let from_file = config(text, Overrides::default());
+        assert_eq!(from_file.listen.port(), 1);
+        assert_eq!(from_file.data, Path::new("/etc/rf/d"));
+        assert_eq!(from_file.log.format, LogFormat::Json);
+        let overrides = Overrides {
+            listen: Some("127.0.0.1:0".parse().unwrap()),
+            data: Some("e".into()),
+            log_filter: Some("debug".to_owned()),
+            file: None,
+        };
+        let overridden = config(text, overrides);
+        assert_eq!(overridden.listen.port(), 0);
+        assert_eq!(overridden.data, Path::new("e"));
+        assert_eq!(overridden.log.filter, "debug");
+    }
+
+    #[test]
+    fn plans_build_on_standard() {
+        let text = "workers = 3\nretention.hours = 2\n[plans.standard]\nfuel = 5_000\n\
+                    [plans.large]\nmemory_bytes = 100_000_000";
+        let config = config(text, Overrides::default());
+        assert_eq!(config.engine.plans["large"].fuel, 5_000);
+        assert_eq!(config.memory_bytes_max(), 100_000_000);
+        assert_eq!(config.engine.workers, 3);
+        assert_eq!(config.engine.retention_s, 7_200);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
         for (text, part) in [
-            ("lissten = 1", "lissten"),
-            ("listen = \"here\"", "listen"),
-            ("workers = 0", "`workers` may be"),
-            ("retention_days = 0", "`retention_days` may be"),
-            ("[plans.large]\nfeul = 1", "feul"),
-            ("[plans.large]\nfuel = 1", "plans.large"),
+            ("lisetn = '127.0.0.1:1'", "line 1"),
+            ("\n[log]\nformat = 'xml'", "line 3"),
+            ("[plans.a]\nfeul = 1", "feul"),
+            ("[plans.a]\nfuel = 1", "`plans.a`"),
+            ("workers = 0", "`workers` may be 1"),
+            ("retention.hours = 0", "`retention.hours`"),
+            ("listen = '8700'", "listen"),
         ] {
-            let error = format!("{:#}", Config::parse(text).unwrap_err());
-            assert!(error.contains(part), "{text}: {error}");
+            let error = parse(text).unwrap_err();
+            let said = format!("{error:#}");
+            assert!(said.contains(part), "{text}: {said}");
         }
     }
 }

@@ -1,51 +1,54 @@
-//! Store, sandbox, engine and server, put together.
+//! Starts what a server consists of.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
-use ringfence_engine::{Engine, EngineConfig, Observer, SystemClock};
-use ringfence_model::Limits;
+use ringfence_engine::{Clock, Engine, Observer};
 use ringfence_sandbox::{Sandbox, SandboxConfig};
-use ringfence_store::Sqlite;
 
 use crate::config::Config;
 use crate::data::DataFolder;
 
-/// Compiled rules kept in memory, in bytes.
-const CACHE_BYTES: u64 = 512 * 1024 * 1024;
+/// Compiled components kept in memory, in bytes.
+const CACHE_BYTES: u64 = 256 * 1024 * 1024;
+/// Runs beside those of the workers: evaluations (one per worker at most) and
+/// an upload's `describe`.
+const RUNS_BESIDE: usize = 2;
+/// Threads that answer requests, at least. They share the cores with the
+/// workers and need less.
+const HTTP_THREADS_MIN: usize = 2;
+/// Threads for what blocks: uploads, evaluations, large bodies.
+const BLOCKING_THREADS_MAX: usize = 16;
 
-/// The greatest `memory_bytes` that a tenant may be given.
-pub fn memory_bytes_max() -> u64 {
-    let limits = Limits::ALL.iter();
-    let memory = limits.filter(|limit| limit.name == "memory_bytes");
-    memory.map(|limit| limit.max).sum()
+/// The runtime that answers requests. Rules run on threads of their own.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(HTTP_THREADS_MIN.max(cores / 2))
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name("ringfence-http")
+        .enable_all()
+        .build()
+        .context("cannot start the threads that answer requests")
 }
 
-/// Opens the data folder and starts the engine on it.
-pub async fn start(
-    data: &DataFolder,
+/// The engine with its store and its sandbox. It recovers what waits and goes
+/// on with it.
+pub(crate) async fn start(
+    data: DataFolder,
     config: &Config,
+    clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 ) -> Result<Engine> {
-    let mut engine = EngineConfig {
-        plans: config.plans(),
-        retention_s: config.retention_days * 24 * 60 * 60,
-        ..EngineConfig::default()
-    };
-    engine.workers = config.workers.unwrap_or(engine.workers);
+    let runs = config.engine.workers * 2 + RUNS_BESIDE;
     let sandbox = SandboxConfig {
-        // As many again for uploads and evaluations.
-        concurrent_runs: u32::try_from(2 * engine.workers + 1)?,
-        memory_bytes_max: memory_bytes_max(),
+        concurrent_runs: u32::try_from(runs).context("too many workers")?,
+        memory_bytes_max: config.memory_bytes_max(),
         cache_bytes: CACHE_BYTES,
         artifact_key: data.artifact_key()?,
     };
-    let artifacts = Dir::open_ambient_dir(data.artifacts()?, ambient_authority())
-        .context("cannot open the folder of compiled artifacts")?;
-    let sandbox = Sandbox::new(sandbox, Some(artifacts))?;
-    let store = Sqlite::open(&data.database())?;
-    let clock = Arc::new(SystemClock::start());
-    Ok(Engine::start(Arc::new(store), sandbox, clock, observer, engine).await?)
+    let sandbox = Sandbox::new(sandbox, Some(data.artifacts()?))?;
+    let store = Arc::new(data.store);
+    let engine = Engine::start(store, sandbox, clock, observer, config.engine.clone()).await;
+    engine.context("cannot start the engine")
 }

@@ -83,6 +83,9 @@ impl Committer {
             self.observer
                 .executed(&event.tenant, &execution.rule, &execution.usage, stop);
         }
+        for code in step.dead_letters.drain(..) {
+            self.observer.dead_lettered(&event.tenant, code);
+        }
         if step.completes {
             self.observer.done(&EventDone {
                 tenant: &event.tenant,
@@ -114,6 +117,7 @@ impl Committer {
         step.job.spent = 0;
         let commit = step::without_run(&step.job, Some(self.clock.now_us()));
         step.draw = commit.draw;
+        step.dead_letters.clear();
         (step, commit)
     }
 
@@ -153,6 +157,7 @@ impl Committer {
             None => step::without_run(&step.job, done_us),
         };
         step.draw = commit.draw;
+        step.dead_letters = step::dead_letters(&commit);
         (step, commit)
     }
 

@@ -15,6 +15,10 @@ pub trait Observer: Send + Sync + 'static {
     ) {
     }
 
+    /// A piece of work is in the dead letters, and that is durable: one rule's
+    /// part in an event, or a whole follow-up event.
+    fn dead_lettered(&self, _tenant: &TenantId, _code: StopCode) {}
+
     /// An event is finished, and that is durable.
     fn done(&self, _event: &EventDone<'_>) {}
 }

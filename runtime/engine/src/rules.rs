@@ -76,18 +76,18 @@ impl Engine {
         Ok(self.store().delete_tenant(tenant).await?)
     }
 
-    /// Inspects a component and keeps it as a version of a rule. The second
-    /// upload of the same bytes answers the first's record.
+    /// Inspects a component and keeps it as a version of a rule; true if it is
+    /// new. The second upload of the same bytes answers the first's record.
     pub async fn upload(
         &self,
         tenant: &TenantId,
         rule: &RuleName,
         component: Bytes,
-    ) -> Result<(VersionRecord, PutVersion), EngineError> {
+    ) -> Result<(VersionRecord, bool), EngineError> {
         let limits = self.limits(tenant)?;
         let version = VersionId::of(&component);
         if let Some(record) = self.store().version(tenant, rule, version).await? {
-            return Ok((record.clone(), PutVersion::Existed(record)));
+            return Ok((record, false));
         }
         let inspected = self.inspect(component.clone(), limits.clone()).await?;
         let record = VersionRecord {
@@ -106,8 +106,8 @@ impl Engine {
         };
         let put = self.store().put_version(tenant, new, &limits).await;
         match put.map_err(|error| self.of_tenant(tenant, error))? {
-            PutVersion::Created => Ok((record, PutVersion::Created)),
-            PutVersion::Existed(first) => Ok((first.clone(), PutVersion::Existed(first))),
+            PutVersion::Created => Ok((record, true)),
+            PutVersion::Existed(first) => Ok((*first, false)),
         }
     }
 

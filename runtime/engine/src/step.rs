@@ -25,6 +25,8 @@ pub(crate) struct Step {
     pub(crate) draw: Draw,
     /// The bound on what its rule may remember, in bytes.
     pub(crate) state_bytes_max: u64,
+    /// What it puts into the dead letters.
+    pub(crate) dead_letters: Vec<StopCode>,
     /// What it remembers.
     pub(crate) kept: Vec<Kept>,
     /// Whether it finishes the event.
@@ -124,6 +126,19 @@ pub(crate) fn record(
         asked_random: report.asked_random,
         log: report.log,
     }
+}
+
+/// What a commit puts into the dead letters.
+pub(crate) fn dead_letters(commit: &RunCommit) -> Vec<StopCode> {
+    let decided = commit.decisions.iter().filter_map(|decision| {
+        let Outcome::DeadLettered { stop, .. } = &decision.outcome else {
+            return None;
+        };
+        Some(stop.code)
+    });
+    let follow_ups = commit.follow_ups.iter();
+    let refused = follow_ups.filter_map(|follow_up| follow_up.stop.as_ref().map(|s| s.code));
+    decided.chain(refused).collect()
 }
 
 /// The commit of a run. Draws its follow-up events on the cascade's budget.

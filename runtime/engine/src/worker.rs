@@ -194,6 +194,7 @@ impl Worker {
             execution: Some(execution),
             draw: commit.draw,
             state_bytes_max: commit.state_bytes_max,
+            dead_letters: step::dead_letters(&commit),
             kept,
             completes,
         };
@@ -210,6 +211,7 @@ impl Worker {
             execution: None,
             draw: commit.draw,
             state_bytes_max: commit.state_bytes_max,
+            dead_letters: step::dead_letters(&commit),
             kept: Vec::new(),
             completes: true,
         };

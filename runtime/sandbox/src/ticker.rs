@@ -9,7 +9,7 @@ use wasmtime::Engine;
 
 /// How often the epoch advances, in milliseconds. A deadline is kept to
 /// within two of these.
-const TICK_MS: u64 = 2;
+const TICK_MS: u64 = 5;
 
 /// Advances the epoch until it is dropped.
 pub(crate) struct Ticker {

@@ -128,7 +128,7 @@ struct Executions {
     ok: Counter,
     stopped: Counter,
     /// Where `StopCode::ALL` has the code.
-    stops: Vec<Counter>,
+    dead_letters: Vec<Counter>,
     fuel_used: Counter,
     fuel: Histogram,
     wall: Histogram,
@@ -137,21 +137,25 @@ struct Executions {
 impl Executions {
     fn register(registry: &mut Registry) -> Self {
         let ended = Family::<Ended, Counter>::default();
-        let stops = Family::<Code, Counter>::default();
+        let dead_letters = Family::<Code, Counter>::default();
         let of_code = |code: &StopCode| {
             let code = code.as_str();
-            member(&stops, &Code { code })
+            member(&dead_letters, &Code { code })
         };
         let executions = Self {
             ok: member(&ended, &Ended { result: "ok" }),
             stopped: member(&ended, &Ended { result: "stopped" }),
-            stops: StopCode::ALL.iter().map(of_code).collect(),
+            dead_letters: StopCode::ALL.iter().map(of_code).collect(),
             fuel_used: Counter::default(),
             fuel: Histogram::new(FUEL, 1.0),
             wall: Histogram::new(MICROS, MICROS_PER_SECOND),
         };
         registry.register("executions", "Executions made durable, by end", ended);
-        registry.register("stops", "Executions stopped, by code", stops);
+        registry.register(
+            "dead_letters",
+            "Pieces of work put into the dead letters, by code",
+            dead_letters,
+        );
         registry.register(
             "fuel_used",
             "Fuel charged to all executions; 1 is about one wasm instruction",
@@ -278,17 +282,18 @@ where
 }
 
 impl Observer for Metrics {
+    fn dead_lettered(&self, _: &TenantId, code: StopCode) {
+        // `ALL` lists the codes in the order of their definition.
+        if let Some(counter) = self.executions.dead_letters.get(code as usize) {
+            counter.inc();
+        }
+    }
+
     fn executed(&self, tenant: &TenantId, _: &RuleName, usage: &Usage, stop: Option<StopCode>) {
         let executions = &self.executions;
         match stop {
             None => executions.ok.inc(),
-            Some(code) => {
-                // `ALL` lists the codes in the order of their definition.
-                if let Some(counter) = executions.stops.get(code as usize) {
-                    counter.inc();
-                }
-                executions.stopped.inc()
-            }
+            Some(_) => executions.stopped.inc(),
         };
         executions.fuel_used.inc_by(usage.fuel);
         executions.wall.observe(usage.wall_us);
@@ -404,6 +409,7 @@ mod tests {
         };
         metrics.executed(&tenant, &rule, &usage, None);
         metrics.executed(&tenant, &rule, &usage, Some(StopCode::OutOfFuel));
+        metrics.dead_lettered(&tenant, StopCode::OutOfFuel);
         metrics.done(&EventDone {
             tenant: &tenant,
             event: ringfence_model::EventId::from_bytes([0; 16]),
@@ -427,8 +433,8 @@ mod tests {
             .unwrap();
         for line in [
             r#"ringfence_executions_total{result="ok"} 1"#,
-            r#"ringfence_stops_total{code="out-of-fuel"} 1"#,
-            r#"ringfence_stops_total{code="trap"} 0"#,
+            r#"ringfence_dead_letters_total{code="out-of-fuel"} 1"#,
+            r#"ringfence_dead_letters_total{code="trap"} 0"#,
             "ringfence_fuel_used_total 40000",
             r#"ringfence_execution_wall_seconds_bucket{le="0.0001"} 2"#,
             r#"ringfence_event_latency_seconds_bucket{le="0.0025",source="outside"} 1"#,

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use ringfence_model::{Activation, RuleName, TenantId};
-use ringfence_store::{PutVersion, VersionRecord};
+use ringfence_store::VersionRecord;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -199,16 +199,17 @@ pub(crate) async fn upload(
     };
     let held = body::read(&app.body_memory, &headers, body, bound).await?;
     let RulePath { tenant, rule } = &access.path;
-    let (mut record, put) = app.engine.upload(tenant, rule, held.bytes).await?;
+    let (mut record, created) = app.engine.upload(tenant, rule, held.bytes).await?;
     let schema = record.manifest.config_schema.as_ref();
     if let Some(Err(why)) = schema.map(config_schema::usable) {
         record.warnings.push(format!(
             "`config-schema` cannot be used, so this version cannot be activated: {why}."
         ));
     }
-    let status = match put {
-        PutVersion::Created => StatusCode::CREATED,
-        PutVersion::Existed(_) => StatusCode::OK,
+    let status = if created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
     };
     Ok((status, Json(record)))
 }

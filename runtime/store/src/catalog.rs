@@ -41,11 +41,12 @@ pub struct NewVersion {
 
 /// What became of a version to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one per upload")]
 pub enum PutVersion {
     /// It is new.
     Created,
     /// The rule had it already; this is its record.
-    Existed(VersionRecord),
+    Existed(Box<VersionRecord>),
 }
 
 /// Tenants, tokens, rules, versions and activations. Each call is one

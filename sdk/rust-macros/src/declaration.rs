@@ -126,7 +126,8 @@ fn parse_trigger(input: ParseStream<'_>) -> Result<Trigger> {
 impl Declaration {
     fn check(&self, input: ParseStream<'_>) -> Result<()> {
         if self.triggers.is_empty() {
-            return Err(input.error(
+            return Err(Error::new(
+                input.span(),
                 "a rule says which events it wants: `#[rule(on = \"conversation.created\")]`",
             ));
         }

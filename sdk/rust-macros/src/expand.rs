@@ -12,12 +12,18 @@ const SUMMARY_BYTES_MAX: usize = 1024;
 
 /// The expansion. On an error the function stays, so that one mistake gives
 /// one message.
-pub(crate) fn rule(attribute: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn rule(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let expanded = syn::parse2::<ItemFn>(item.clone())
         .map_err(|error| Error::new(error.span(), "`#[rule]` stands before a function"))
         .and_then(|function| expand(attribute, &function));
     let rule = expanded.unwrap_or_else(Error::into_compile_error);
-    quote! { #item #rule }
+    quote! {
+        // Inlined into `handle`, it would be missing from backtraces.
+        #[cfg_attr(target_arch = "wasm32", inline(never))]
+        #[allow(clippy::needless_pass_by_value, reason = "rules take what was parsed for them")]
+        #item
+        #rule
+    }
 }
 
 fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
@@ -37,7 +43,7 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
         || quote! { ::core::option::Option::None },
         |config| {
             quote_spanned! { config.span() =>
-                ::core::option::Option::Some(::ringfence::__private::config_schema::<#config>())
+                ::core::option::Option::Some(::ringfence::__private::document::<#config>())
             }
         },
     );
@@ -45,6 +51,7 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
         // A type beside the function: they live in different namespaces.
         #[doc = concat!("The rule `", stringify!(#name), "`, as the host and tests see it.")]
         #[allow(non_camel_case_types, dead_code)]
+        #[derive(Clone, Copy, Debug)]
         #visibility struct #name {}
 
         impl ::ringfence::Rule for #name {
@@ -96,7 +103,7 @@ fn handle(name: &Ident, signature: &Signature<'_>) -> TokenStream {
     let data_text = Ident::new("data_text", Span::mixed_site());
     let config_text = Ident::new("config_text", Span::mixed_site());
     let ctx = Ident::new("ctx", Span::mixed_site());
-    let given_ctx = quote_spanned! { signature.ctx.span() => #ctx };
+    let given_ctx = Ident::new("ctx", Span::mixed_site().located_at(signature.ctx.span()));
     let call = quote_spanned! { name.span() => #name(#data #config #given_ctx) };
     quote! {
         #[allow(unused_variables)]

@@ -2,8 +2,10 @@
 
 use proc_macro::TokenStream;
 
+mod case;
 mod declaration;
 mod expand;
+mod schema;
 mod signature;
 
 /// Makes a function a rule.
@@ -31,10 +33,16 @@ mod signature;
 /// The function takes, in this order, the event's data, its configuration,
 /// and `&mut Context`; the first two may be left out:
 /// `(ctx)`, `(data, ctx)`, `(data, config, ctx)`. Data are any
-/// `serde::Deserialize`; a configuration is `schemars::JsonSchema` too, and
+/// `serde::Deserialize`; a configuration is `ringfence::Schema` too, and
 /// its schema becomes part of the manifest. It returns nothing or a
 /// `Result<()>`.
 #[proc_macro_attribute]
 pub fn rule(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    expand::rule(attribute.into(), item.into()).into()
+    expand::rule(attribute.into(), &item.into()).into()
+}
+
+/// Implements `ringfence::Schema`, whose documentation says for what.
+#[proc_macro_derive(Schema, attributes(serde))]
+pub fn schema(input: TokenStream) -> TokenStream {
+    schema::derive(input.into()).into()
 }

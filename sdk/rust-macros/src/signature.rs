@@ -79,27 +79,27 @@ fn is_mutable_reference(ty: &Type) -> bool {
     matches!(ty, Type::Reference(reference) if reference.mutability.is_some())
 }
 
-/// The first paragraph of the documentation, in one line; without one, the
-/// function's name in words.
+/// The first paragraph of the documentation; without one, the function's name
+/// in words.
 pub(crate) fn summary(function: &ItemFn) -> String {
-    let mut summary = String::new();
-    for line in function.attrs.iter().filter_map(doc_line) {
-        let line = line.trim();
-        if line.is_empty() {
-            if summary.is_empty() {
-                continue;
-            }
-            break;
-        }
-        if !summary.is_empty() {
-            summary.push(' ');
-        }
-        summary.push_str(line);
-    }
+    let summary = documentation(&function.attrs);
     if summary.is_empty() {
         return function.sig.ident.to_string().replace('_', " ");
     }
     summary
+}
+
+/// The first paragraph of the documentation, in one line.
+pub(crate) fn documentation(attributes: &[Attribute]) -> String {
+    let lines: Vec<String> = attributes.iter().filter_map(doc_line).collect();
+    let paragraph: Vec<&str> = lines
+        .iter()
+        .flat_map(|text| text.split('\n'))
+        .map(str::trim)
+        .skip_while(|line| line.is_empty())
+        .take_while(|line| !line.is_empty())
+        .collect();
+    paragraph.join(" ")
 }
 
 fn doc_line(attribute: &Attribute) -> Option<String> {

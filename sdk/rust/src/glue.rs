@@ -1,7 +1,5 @@
 //! What the attribute's expansion calls.
 
-use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 
 use crate::Error;
@@ -15,14 +13,6 @@ pub fn data<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
 pub fn config<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
     serde_json::from_str(text)
         .map_err(|error| Error::invalid_config(format_args!("config: {error}")))
-}
-
-/// A configuration's JSON Schema, draft 2020-12, as text.
-pub fn config_schema<T: JsonSchema>() -> String {
-    let schema = SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<T>();
-    schema.as_value().to_string()
 }
 
 /// What a rule function may return.

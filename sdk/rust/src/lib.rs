@@ -46,6 +46,7 @@ mod event;
 mod glue;
 mod manifest;
 pub mod prelude;
+mod schema;
 
 #[cfg(target_arch = "wasm32")]
 mod arena;
@@ -60,13 +61,14 @@ pub use effect::{Action, Effect, Entry, NewEvent};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Invocation};
 pub use manifest::{Manifest, Rule, Trigger};
-pub use ringfence_macros::rule;
-pub use schemars;
+pub use ringfence_macros::{Schema, rule};
+pub use schema::Schema;
 pub use serde;
 pub use serde_json;
 
 /// For the attribute's expansion only.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::glue::{Outcome, config, config_schema, data};
+    pub use crate::glue::{Outcome, config, data};
+    pub use crate::schema::{document, open};
 }

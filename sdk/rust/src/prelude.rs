@@ -1,7 +1,6 @@
 //! What nearly every rule needs: `use ringfence::prelude::*;`.
 
-pub use crate::{Context, Error, Result, bail, rule};
-pub use schemars::JsonSchema;
+pub use crate::{Context, Error, Result, Schema, bail, rule};
 pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value, json};
 

@@ -237,11 +237,13 @@ impl Run {
     /// # Panics
     /// If it failed.
     pub fn actions(&self) -> Vec<(&str, Value)> {
-        let action = |effect| match effect {
-            &Effect::Act(ref action) => Some((action.name.as_str(), parse(&action.payload))),
-            _ => None,
-        };
-        self.effects().iter().filter_map(action).collect()
+        let effects = self.effects().iter();
+        effects
+            .filter_map(|effect| match effect {
+                Effect::Act(action) => Some((action.name.as_str(), parse(&action.payload))),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The follow-up events that it asked for: type, subject, data.
@@ -249,15 +251,16 @@ impl Run {
     /// # Panics
     /// If it failed.
     pub fn emitted(&self) -> Vec<(&str, Option<&str>, Value)> {
-        let event = |effect| match effect {
-            &Effect::Emit(ref event) => Some((
-                event.ty.as_str(),
-                event.subject.as_deref(),
-                parse(&event.data),
-            )),
-            _ => None,
-        };
-        self.effects().iter().filter_map(event).collect()
+        let effects = self.effects().iter();
+        effects
+            .filter_map(|effect| match effect {
+                Effect::Emit(event) => {
+                    let subject = event.subject.as_deref();
+                    Some((event.ty.as_str(), subject, parse(&event.data)))
+                }
+                _ => None,
+            })
+            .collect()
     }
 
     /// What is remembered under a key because of this run; none if that is

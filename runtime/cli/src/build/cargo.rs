@@ -19,7 +19,7 @@ const TARGET_DIR_VARIABLE: &str = "RINGFENCE_GUEST_TARGET_DIR";
 /// workspace has. What is linked: see `linking`.
 const PROFILE: [&str; 6] = [
     "profile.rule.inherits='release'",
-    "profile.rule.opt-level=3",
+    "profile.rule.opt-level=2",
     "profile.rule.lto='fat'",
     "profile.rule.codegen-units=1",
     "profile.rule.panic='abort'",

@@ -29,25 +29,25 @@ const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
 
 /// A rule's folder, as its `rule.toml` describes it.
 #[derive(Debug, Clone)]
-pub struct RuleFolder {
+pub(crate) struct RuleFolder {
     /// Where it is.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// What the rule is called.
-    pub name: RuleName,
+    pub(crate) name: RuleName,
     /// What it is written in.
-    pub language: Language,
+    pub(crate) language: Language,
     /// The configuration to use where none is given, an object.
     #[allow(dead_code, reason = "for `ringfence test`, `run` and `demo`")]
-    pub config: serde_json::Value,
+    pub(crate) config: serde_json::Value,
     /// Limits for tests.
     #[allow(dead_code, reason = "for `ringfence test`")]
-    pub limits: LimitOverrides,
+    pub(crate) limits: LimitOverrides,
 }
 
 /// What a rule is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Language {
+pub(crate) enum Language {
     /// Rust, with the SDK in `sdk/rust`.
     Rust,
 }
@@ -65,7 +65,7 @@ struct File {
 
 impl RuleFolder {
     /// Reads the folder's `rule.toml`.
-    pub fn open(dir: &Path) -> Result<Self> {
+    pub(crate) fn open(dir: &Path) -> Result<Self> {
         let path = dir.join("rule.toml");
         let text = read_bounded(&path).with_context(|| {
             format!(

@@ -12,7 +12,7 @@ pub(super) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// A toolchain that can compile for [`TARGET`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Toolchain {
+pub(crate) struct Toolchain {
     cargo: OsString,
     rustc: OsString,
     /// Whether the standard library for the target is compiled along,
@@ -41,7 +41,7 @@ impl Toolchain {
     /// Finds one: the toolchain of this folder if the target is installed
     /// (`rustup target add wasm32-unknown-unknown`), then the system's; then
     /// either of them with the standard library's source.
-    pub fn find() -> Result<Self> {
+    pub(crate) fn find() -> Result<Self> {
         let candidates: Vec<Candidate> = [("cargo", "rustc"), ("/usr/bin/cargo", "/usr/bin/rustc")]
             .into_iter()
             .filter_map(|(cargo, rustc)| Candidate::at(cargo, rustc))

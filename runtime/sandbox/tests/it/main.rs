@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod artifacts;
+mod built;
 mod guest;
 mod host;
 mod runs;

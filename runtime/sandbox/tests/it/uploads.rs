@@ -1,5 +1,6 @@
 //! Uploads: accepted with what they declare, or refused with a reason.
 
+use proptest::prelude::*;
 use ringfence_model::{Limits, StopCode};
 use ringfence_sandbox::UploadError;
 
@@ -235,4 +236,29 @@ fn names_that_are_missing_are_missed() {
         "{:?}",
         inspected.warnings
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever becomes of the bytes, the answer is a verdict.
+    #[test]
+    fn damaged_uploads_do_no_harm(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
+        component in any::<bool>(),
+    ) {
+        let mut upload = match component {
+            true => Guest::new().component(),
+            false => Guest::new().core(),
+        };
+        for (at, byte) in damage {
+            let at = at.index(upload.len());
+            upload[at] = byte;
+        }
+        let limits = Limits { fuel: 100_000, ..Limits::default() };
+        if let Err(error) = sandbox().inspect(&upload, &limits) {
+            prop_assert!(!error.to_string().is_empty());
+            prop_assert!(error.hint().is_some());
+        }
+    }
 }

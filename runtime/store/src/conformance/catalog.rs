@@ -74,7 +74,7 @@ pub(super) async fn versions(place: &dyn Place) {
     again.record.uploaded_us = 99;
     let put = ok(store.put_version(&id, again, &limits).await);
     let first = new_version("r", b"one").record;
-    assert_eq!(put, PutVersion::Existed(first.clone()));
+    assert_eq!(put, PutVersion::Existed(Box::new(first.clone())));
     let (one, none) = (VersionId::of(b"one"), VersionId::of(b"none"));
     let newest_first = vec![new_version("r", b"two").record, first.clone()];
     assert_eq!(ok(store.versions(&id, &rule("r")).await), newest_first);

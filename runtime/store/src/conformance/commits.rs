@@ -163,7 +163,7 @@ pub(super) async fn conflicts_are_found(place: &dyn Place) {
         let outcomes = ok(store
             .commit(vec![with_effects(commit(one, run), effects)])
             .await);
-        assert_eq!(outcomes, [expected.clone()], "{saw:?}");
+        assert_eq!(&outcomes[..], std::slice::from_ref(expected), "{saw:?}");
     }
     let id = tenant_id("t");
     assert_eq!(ok(store.recall(&id, &rule("r"), "k")), Some(json("3")));

@@ -87,15 +87,15 @@ pub(super) async fn what_waits_can_be_read_in_pages(place: &dyn Place) {
             .collect();
         assert_eq!(read, expected, "after {after}, at most {limit}");
     }
-    let expected = Backlog {
+    let expected = [Backlog {
         tenant: id.clone(),
         events: 3,
         bytes: accepted[0].event.size() * 3,
-    };
-    assert_eq!(ok(store.backlog().await), [expected.clone()]);
+    }];
+    assert_eq!(ok(store.backlog().await), expected);
     drop(store);
     let store = place.open().await;
-    assert_eq!(ok(store.backlog().await), [expected]);
+    assert_eq!(ok(store.backlog().await), expected);
     assert_eq!(ok(store.pending(&id, 0, 10).await).len(), 3);
 }
 

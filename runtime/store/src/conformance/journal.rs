@@ -1,6 +1,6 @@
 //! Lists and their filters, and removing what is old.
 
-use ringfence_model::{Ledger, Status, StopCode};
+use ringfence_model::{EventId, Ledger, Status, StopCode};
 
 use super::make::{
     act, commit, event, execution, follow_up, not_last, rule, tenant, tenant_id, with_effects,
@@ -26,25 +26,10 @@ where
     }
 }
 
-pub(super) async fn executions_are_found(place: &dyn Place) {
-    let (store, accepted) = with_events(place, &["a", "b", "c"]).await;
-    let id = tenant_id("t");
-    let mut runs = Vec::new();
-    for (index, stop) in [None, Some(StopCode::Trap), Some(StopCode::OutOfFuel)]
-        .iter()
-        .enumerate()
-    {
-        for name in ["r", "s"] {
-            let one = &accepted[index];
-            let stop = if name == "r" { *stop } else { None };
-            let mut run = execution(&one.event, name, stop);
-            run.started_us = 10 * (index as u64 + 1);
-            runs.push(run.clone());
-            ok(store.commit(vec![not_last(commit(one, run))]).await);
-        }
-    }
+/// Filters, and which of the executions of [`executions_are_found`] pass.
+fn execution_filters(second: EventId) -> Vec<(ExecutionFilter, Vec<usize>)> {
     let filter = ExecutionFilter::default();
-    let cases = [
+    vec![
         (filter.clone(), vec![5, 4, 3, 2, 1, 0]),
         (
             ExecutionFilter {
@@ -91,7 +76,7 @@ pub(super) async fn executions_are_found(place: &dyn Place) {
         ),
         (
             ExecutionFilter {
-                event: Some(runs[2].event),
+                event: Some(second),
                 ..filter.clone()
             },
             vec![3, 2],
@@ -110,7 +95,28 @@ pub(super) async fn executions_are_found(place: &dyn Place) {
             },
             vec![5, 4, 3, 2],
         ),
-    ];
+    ]
+}
+
+pub(super) async fn executions_are_found(place: &dyn Place) {
+    let (store, accepted) = with_events(place, &["a", "b", "c"]).await;
+    let id = tenant_id("t");
+    let mut runs = Vec::new();
+    for (index, stop) in [None, Some(StopCode::Trap), Some(StopCode::OutOfFuel)]
+        .iter()
+        .enumerate()
+    {
+        for name in ["r", "s"] {
+            let one = &accepted[index];
+            let stop = if name == "r" { *stop } else { None };
+            let mut run = execution(&one.event, name, stop);
+            run.started_us = 10 * (index as u64 + 1);
+            runs.push(run.clone());
+            ok(store.commit(vec![not_last(commit(one, run))]).await);
+        }
+    }
+    let filter = ExecutionFilter::default();
+    let cases = execution_filters(runs[2].event);
     for (filter, expected) in &cases {
         let found = all(|before| store.executions(&id, filter, before, 2)).await;
         let expected: Vec<_> = expected

@@ -157,7 +157,12 @@ async fn a_large_tenant_is_removed_bit_by_bit_and_across_restarts() {
         .collect();
     store.append(events).await.unwrap();
     let fed = fed.lock().clone();
-    let run = |one: &Accepted| commit(one, execution(&one.event, &rule("r"), one.seq % 2 == 0));
+    let run = |one: &Accepted| {
+        commit(
+            one,
+            execution(&one.event, &rule("r"), one.seq.is_multiple_of(2)),
+        )
+    };
     store
         .commit(fed[..2_500].iter().map(run).collect())
         .await

@@ -1,5 +1,7 @@
 //! What the SQLite store promises.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod concurrency;
 mod crash;
 mod model;

@@ -393,7 +393,7 @@ impl Subject {
             .items;
         let letters = letters
             .iter()
-            .map(|one| (one.event, one.rule.as_ref().map(|r| r.to_string())));
+            .map(|one| (one.event, one.rule.as_ref().map(ToString::to_string)));
         let expected = model.letters.iter().rev();
         let name = |rule: &Option<usize>| rule.map(|index| RULES[index].to_owned());
         assert!(letters.eq(expected.map(|(event, rule)| (*event, name(rule)))));
