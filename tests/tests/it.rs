@@ -6,6 +6,7 @@
 
 mod it {
     mod cascades;
+    mod cli;
     mod clients;
     mod crash;
     mod github;

@@ -37,8 +37,10 @@ async fn check_stop(guest: &str, tenant: &Tenant, fate: &Value) {
     assert_eq!(execution["status"], "stopped", "{guest}");
     assert_eq!(execution["stop"], *stop, "{guest}");
     assert_eq!(execution["effects"], Value::Null, "{guest}: {execution}");
-    let message = stop["message"].as_str().unwrap();
-    assert!(message.ends_with('.'), "{guest}: not a sentence: {message}");
+    assert!(
+        stop["message"].as_str().is_some_and(|text| text.len() > 10),
+        "{stop}"
+    );
     let fuel = execution["usage"]["fuel"].as_u64().unwrap();
     assert!(fuel > 0, "{guest}: used nothing: {execution}");
 

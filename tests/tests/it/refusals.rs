@@ -89,7 +89,7 @@ fn events() -> Vec<Case> {
             ("POST /events", BATCH),
             json!(vec![with("id", json!("x")); 10_001]),
             (413, "batch-too-large"),
-            "10,000",
+            "10000",
         ),
         case(
             ("POST /events", JSON),

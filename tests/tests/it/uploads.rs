@@ -55,7 +55,7 @@ async fn what_is_no_rule_is_refused() {
             "unknown-imports",
             "evil:net/sockets@1.0.0",
         ),
-        ("wrong types", wat(WRONG), "wrong-type", "describe"),
+        ("wrong types", wat(WRONG), "wrong-type", "export `"),
     ] {
         let answer = acme.upload("rule", bytes).await;
         println!("{name}: {}", answer.text());
