@@ -55,7 +55,13 @@ impl Host {
             plans: BTreeMap::from([("standard".to_owned(), roomy())]),
             ..EngineConfig::default()
         };
-        let sandbox = Sandbox::new(SandboxConfig::default(), None)?;
+        let sandbox = SandboxConfig {
+            concurrent_runs: 8,
+            memory_bytes_max: Limits::default().memory_bytes,
+            cache_bytes: 64 << 20,
+            artifact_key: [7; 32],
+        };
+        let sandbox = Sandbox::new(sandbox, None)?;
         let done = Arc::new(Done::default());
         let clock = Arc::new(SystemClock::start());
         let engine = Engine::start(store, sandbox, clock, done.clone(), config).await?;

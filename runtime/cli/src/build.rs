@@ -17,30 +17,6 @@ mod toolchain;
 pub(crate) use folder::RuleFolder;
 use toolchain::Toolchain;
 
-/// Builds rules into components.
-#[derive(Debug, clap::Args)]
-pub struct Build {
-    /// The rules' folders; each holds a `rule.toml`.
-    #[arg(value_name = "PATH", default_value = ".")]
-    paths: Vec<PathBuf>,
-    /// Where to put the components, as NAME.wasm [default: target/ in each
-    /// rule's folder].
-    #[arg(long, value_name = "DIR")]
-    out_dir: Option<PathBuf>,
-}
-
-impl Build {
-    /// Builds, with Cargo's output on stderr.
-    #[allow(clippy::print_stdout, clippy::print_stderr)] // a command speaks
-    pub fn run(self) -> Result<()> {
-        let mut progress = |line: &str| eprintln!("{line}");
-        for built in build_all(&self.paths, self.out_dir.as_deref(), &mut progress)? {
-            println!("{}\t{} bytes", built.path.display(), built.size);
-        }
-        Ok(())
-    }
-}
-
 /// A rule that was built.
 #[derive(Debug, Clone)]
 pub(crate) struct Built {

@@ -50,7 +50,7 @@ pub struct Sqlite {
     lookups: Lookups,
     writer: Writer,
     feed: Arc<OnceLock<Feed>>,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Sqlite {
@@ -76,8 +76,21 @@ impl Sqlite {
     }
 }
 
-/// Two writers would give out the same places; the lock ends with the process.
-fn lock(path: &Path) -> Result<File> {
+/// Held while a store is open; it ends with the process.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would not be enough: a child process that is just being
+        // started has the file open, too.
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the database's lock could not be given back");
+        }
+    }
+}
+
+/// Two writers would give out the same places.
+fn lock(path: &Path) -> Result<Lock> {
     let failed = |cause: String| StoreError::Storage {
         doing: "opening the database",
         cause,
@@ -92,7 +105,7 @@ fn lock(path: &Path) -> Result<File> {
         .open(&beside)
         .map_err(|error| failed(format!("{}: {error}", beside.display())))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(failed(format!(
             "{} is in use by another process; stop it, or name another data folder",
             path.display()

@@ -68,7 +68,13 @@ pub(super) async fn a_repetition_changes_nothing(place: &dyn Place) {
     let store = place.open().await;
     let outcomes = ok(store.commit(vec![last, first.clone()]).await);
     assert_eq!(outcomes, [repeated.clone(), repeated.clone()]);
-    // Decisions without a run are recognized too.
+    // A run is recognized without its decisions, and they without it.
+    let mut undecided = first.clone();
+    undecided.decisions.clear();
+    assert_eq!(
+        ok(store.commit(vec![undecided]).await),
+        [CommitOutcome::Repeated]
+    );
     let mut skipped = first;
     skipped.execution = None;
     skipped.effects.clear();

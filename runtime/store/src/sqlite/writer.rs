@@ -249,3 +249,48 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::schema::open_writer;
+
+    fn insert(unit: &Unit<'_>, name: &str) -> Work<()> {
+        let sql = "INSERT INTO tenants (name, record) VALUES (?, '')";
+        unit.connection.execute(sql, [name])?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_request_that_fails_half_way_fails_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let connection = open_writer(&path).unwrap();
+        let writer = Writer::start(connection, Arc::default()).unwrap();
+        // The first request holds the writer until the others wait for it.
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let (_, first, failing, last, ()) = tokio::join!(
+            writer.write("waiting", 0, move |_| {
+                // Its other end is dropped when it is time.
+                let _ = gate.recv();
+                Ok(())
+            }),
+            writer.write("inserting", 0, |unit| insert(unit, "a")),
+            writer.write("failing", 0, |unit| {
+                insert(unit, "b")?;
+                Err::<(), _>(StoreError::NoTenant.into())
+            }),
+            writer.write("inserting", 0, |unit| insert(unit, "c")),
+            async { drop(open) },
+        );
+        assert!(matches!(failing, Err(StoreError::NoTenant)), "{failing:?}");
+        first.unwrap();
+        last.unwrap();
+        let names = Connection::open(&path).unwrap().query_row(
+            "SELECT group_concat(name) FROM tenants",
+            [],
+            |row| row.get::<_, String>(0),
+        );
+        assert_eq!(names.unwrap(), "a,c");
+    }
+}
