@@ -250,6 +250,11 @@ impl<T: DeserializeOwned, const MAX: usize> FromRequest<Arc<App>> for JsonBody<T
 
 /// Parses JSON and says what is wrong with it: its syntax or its members.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Derived structures would also take an array of their members.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        let detail = "The body is an array; a JSON object is expected.";
+        return Err(Problem::new(Kind::INVALID_BODY, detail));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         if error.is_data() {
             Problem::new(Kind::INVALID_BODY, format!("{error}."))

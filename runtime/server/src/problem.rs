@@ -282,6 +282,18 @@ mod tests {
     }
 
     #[test]
+    fn every_code_is_documented_with_its_status() {
+        let document = include_str!("../../../docs/problems.md");
+        for Kind { code, status, .. } in Kind::ALL {
+            let row = document
+                .lines()
+                .find(|line| line.starts_with('|') && line.contains(&format!("`{code}`")));
+            let row = row.unwrap_or_else(|| panic!("docs/problems.md lacks `{code}`"));
+            assert!(row.contains(&format!("| {status} |")), "{row}");
+        }
+    }
+
+    #[test]
     fn what_a_client_sees() {
         let problem = Problem::new(Kind::EVENT_TOO_LARGE, "Event 7 has 9 bytes of data.")
             .at("events[7].data")

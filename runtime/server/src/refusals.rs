@@ -38,12 +38,18 @@ impl From<StoreError> for Problem {
 
 impl From<UploadError> for Problem {
     fn from(error: UploadError) -> Self {
-        let kind = Kind {
+        let refused = Kind {
             status: 422,
             code: error.code(),
             title: "The upload is refused.",
         };
-        let problem = Self::new(kind, error.to_string());
+        let detail = error.to_string();
+        let problem = match error {
+            UploadError::ComponentTooLarge { size, limit } => {
+                Self::new(Kind::COMPONENT_TOO_LARGE, detail).over(limit, size)
+            }
+            _ => Self::new(refused, detail),
+        };
         match error.hint() {
             Some(hint) => problem.hint(hint),
             None => problem,

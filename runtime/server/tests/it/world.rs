@@ -84,7 +84,7 @@ async fn start(
         workers: 2,
         ..EngineConfig::default()
     };
-    let clock = Arc::new(SystemClock::default());
+    let clock = Arc::new(SystemClock::start());
     let engine = Engine::start(store, sandbox, clock, metrics.clone(), config);
     let engine = engine.await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
