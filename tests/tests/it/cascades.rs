@@ -134,6 +134,7 @@ async fn a_tenants_own_budget_is_the_one_that_counts() {
         ("few", "cascade_executions", 7, "cascade-executions"),
         ("silent", "cascade_events", 3, "cascade-events"),
         ("small", "cascade_bytes", 200, "cascade-bytes"),
+        ("lean", "cascade_fuel", 20_000, "cascade-fuel"),
     ] {
         let mut limits = json!({});
         limits[limit] = json!(value);

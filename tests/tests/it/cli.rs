@@ -113,7 +113,7 @@ fn what_cannot_be_done_says_why() {
         ),
         (["run", "/nowhere.wasm", "--event", &file], "/nowhere.wasm"),
         (["run", &file, "--event", &file], "not-wasm"),
-        (["run", escalate, "--event", escalate], "cannot be used"),
+        (["run", escalate, "--event", escalate], "not UTF-8"),
         (["run", escalate, "--evnt", &file], "--event"),
         (["inspect", &file, "--json", "--json"], "--json"),
         (["test", "/nowhere", "--format", "text"], "/nowhere"),

@@ -123,6 +123,7 @@ async fn kills_lose_nothing_and_repeat_nothing() {
     // The last kill comes when nothing is sent any more, and much still waits.
     server.kill();
     server.restart().await;
+    println!("after the last kill: {:?}", acme.counts().await);
     let counts = acme.settle().await;
     assert_eq!(counts.dead_lettered, 0, "{counts:?}");
     check(&acme, &sent).await;

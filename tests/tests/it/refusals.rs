@@ -107,7 +107,7 @@ fn events() -> Vec<Case> {
             ("POST /evaluate", BATCH),
             json!([with("id", json!("x"))]),
             (415, "unsupported-media-type"),
-            "one event",
+            "One event",
         ),
         case(("POST /evaluate", EVENT), "{}", INVALID, "missing"),
     ]
