@@ -58,4 +58,6 @@ lint: ## Format and lints, as they are checked before a change is taken
 	cargo clippy --workspace --all-targets -- -D warnings
 
 bench: guests ## Ringfence beside its peers, built with optimization
-	cargo bench --workspace
+	cargo build --release --workspace --bins
+	@"$(TARGET_DIR)/release/execute"
+	@"$(TARGET_DIR)/release/ingest"

@@ -2,10 +2,10 @@
 
 use ringfence::prelude::*;
 
-/// Four times what is allowed.
-const REPORT_BYTES: usize = 256 * 1024;
+/// Twice what is allowed.
+const REPORT_BYTES: usize = 128 * 1024;
 
-/// Returns an action of 256 KiB: stopped with `output-too-large`.
+/// Returns an action of 128 KiB: stopped with `output-too-large`.
 #[rule(on = "report.requested", acts = "report.store")]
 fn flood(ctx: &mut Context) -> Result<()> {
     ctx.act("report.store", &"x".repeat(REPORT_BYTES))

@@ -5,6 +5,7 @@
 //! the component that the SDK described in it. Rules of one workspace are
 //! compiled by one call of Cargo, so that what they share is compiled once.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -16,6 +17,9 @@ mod toolchain;
 
 pub(crate) use folder::RuleFolder;
 use toolchain::Toolchain;
+
+/// Lines of Cargo's output that an error repeats.
+const REPEATED_LINES: usize = 200;
 
 /// A rule that was built.
 #[derive(Debug, Clone)]
@@ -29,16 +33,27 @@ pub(crate) struct Built {
 }
 
 /// Builds one rule into `out`, by default `target/NAME.wasm` in its folder.
-/// Prints nothing.
-#[allow(dead_code, reason = "for `ringfence test` and `ringfence run`")]
+/// Prints nothing; an error repeats what Cargo said.
 pub(crate) fn build(rule_dir: &Path, out: Option<&Path>) -> Result<Built> {
     let rule = RuleFolder::open(rule_dir)?;
     let path = match out {
         Some(out) => out.to_owned(),
         None => rule_dir.join("target").join(format!("{}.wasm", rule.name)),
     };
-    let mut built = build_rules(vec![(rule, path)], &mut |_| {})?;
-    built.pop().context("one rule gives one component")
+    let mut said = VecDeque::new();
+    let mut keep = |line: &str| {
+        said.push_back(line.to_owned());
+        if said.len() > REPEATED_LINES {
+            said.pop_front();
+        }
+    };
+    match build_rules(&[(rule, path)], &mut keep) {
+        Ok(mut built) => built.pop().context("one rule gives one component"),
+        Err(error) => {
+            let said = said.make_contiguous().join("\n");
+            Err(error.context(format!("cannot build {}:\n{said}", rule_dir.display())))
+        }
+    }
 }
 
 /// Builds the rules of these folders into `out_dir/NAME.wasm`; without an
@@ -66,11 +81,11 @@ pub(crate) fn build_all(
         );
         rules.push((rule, path));
     }
-    build_rules(rules, progress)
+    build_rules(&rules, progress)
 }
 
 fn build_rules(
-    rules: Vec<(RuleFolder, PathBuf)>,
+    rules: &[(RuleFolder, PathBuf)],
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Built>> {
     if rules.is_empty() {

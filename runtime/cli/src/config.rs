@@ -168,13 +168,6 @@ impl Config {
             engine,
         })
     }
-
-    /// The greatest memory limit of any plan, in bytes.
-    pub(crate) fn memory_bytes_max(&self) -> u64 {
-        let plans = self.engine.plans.values();
-        let most = plans.map(|limits| limits.memory_bytes).max();
-        most.unwrap_or(0).max(Limits::default().memory_bytes)
-    }
 }
 
 /// Reads a file and checks what it says.
@@ -258,7 +251,7 @@ mod tests {
                     [plans.large]\nmemory_bytes = 100_000_000";
         let config = config(text, Overrides::default());
         assert_eq!(config.engine.plans["large"].fuel, 5_000);
-        assert_eq!(config.memory_bytes_max(), 100_000_000);
+        assert_eq!(config.engine.plans["large"].memory_bytes, 100_000_000);
         assert_eq!(config.engine.workers, 3);
         assert_eq!(config.engine.retention_s, 7_200);
     }

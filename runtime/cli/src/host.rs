@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use ringfence_engine::{Clock, Engine, Observer};
+use ringfence_model::Limits;
 use ringfence_sandbox::{Sandbox, SandboxConfig};
 
 use crate::config::Config;
@@ -32,6 +33,12 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
         .context("cannot start the threads that answer requests")
 }
 
+/// The greatest `memory_bytes` that any tenant may be given.
+fn memory_bytes_max() -> u64 {
+    let memory = Limits::ALL.iter().filter(|limit| limit.name == "memory_bytes");
+    memory.map(|limit| limit.max).sum()
+}
+
 /// The engine with its store and its sandbox. It recovers what waits and goes
 /// on with it.
 pub(crate) async fn start(
@@ -43,7 +50,7 @@ pub(crate) async fn start(
     let runs = config.engine.workers * 2 + RUNS_BESIDE;
     let sandbox = SandboxConfig {
         concurrent_runs: u32::try_from(runs).context("too many workers")?,
-        memory_bytes_max: config.memory_bytes_max(),
+        memory_bytes_max: memory_bytes_max(),
         cache_bytes: CACHE_BYTES,
         artifact_key: data.artifact_key()?,
     };

@@ -191,6 +191,10 @@ impl Queue {
             window.waiting_events += 1;
             window.waiting_bytes += event.size();
             window.seen = seq;
+            if seq <= window.loaded {
+                // A page was read between its commit and now.
+                continue;
+            }
             if window.unread || !window.has_room(self.bounds) {
                 window.unread = true;
                 ask_for_page(&self.pages, self.bounds, &tenant, window);
@@ -256,17 +260,18 @@ impl Queue {
         }
     }
 
-    /// The run that had this ticket used this much fuel; then decides
-    /// further under the same lock.
+    /// The run that had this ticket used this much fuel and returned so many
+    /// effects; then decides further under the same lock.
     pub(crate) fn ran<R>(
         &self,
         ticket: &mut Ticket,
         fuel: u64,
+        effects: u64,
         decide: impl FnOnce(&mut State) -> R,
     ) -> R {
         let state = &mut *self.state.lock();
         state.running -= 1;
-        state.scheduler.ran(ticket, fuel);
+        state.scheduler.ran(ticket, fuel, effects);
         // A tenant at its bound of concurrent runs may have one again.
         self.work.notify_one();
         decide(state)

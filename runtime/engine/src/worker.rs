@@ -161,7 +161,7 @@ impl Worker {
                 ..Draw::default()
             };
             let (owner, cascade) = (&run.tenant, run.lineage.cascade);
-            self.queue.ran(&mut ticket, fuel, |state| {
+            self.queue.ran(&mut ticket, fuel, 0, |state| {
                 state.cascades.used(owner, cascade, fuel);
                 state.cascades.give_back(owner, cascade, &draw);
             });
@@ -183,7 +183,8 @@ impl Worker {
     ) -> (Step, RunCommit) {
         let completes = job.is_last();
         let (now_us, fuel) = (self.clock.now_us(), execution.usage.fuel);
-        let commit = self.queue.ran(&mut ticket, fuel, |state| {
+        let effects = execution.effects.len() as u64;
+        let commit = self.queue.ran(&mut ticket, fuel, effects, |state| {
             let cascades = &mut state.cascades;
             cascades.used(&execution.tenant, execution.lineage.cascade, fuel);
             step::commit(&job, &execution, limits, cascades, now_us, completes)
@@ -203,7 +204,7 @@ impl Worker {
 
     /// The event has nothing left to do.
     fn finish(&self, job: Box<Job>, mut ticket: Ticket) {
-        self.queue.ran(&mut ticket, 0, |_| ());
+        self.queue.ran(&mut ticket, 0, 0, |_| ());
         let commit = step::without_run(&job, Some(self.clock.now_us()));
         let step = Step {
             job,
@@ -228,7 +229,7 @@ impl Worker {
     /// Tries the same run again after a while.
     fn postpone(&self, job: Box<Job>, mut ticket: Ticket, cause: &str) {
         tracing::error!(tenant = %job.event.tenant, event = %job.event.id, cause, "a run waits, because the store does not answer");
-        self.queue.ran(&mut ticket, 0, |_| ());
+        self.queue.ran(&mut ticket, 0, 0, |_| ());
         let queue = Arc::clone(&self.queue);
         self.executor.runtime.spawn(async move {
             tokio::time::sleep(RETRY).await;
@@ -238,7 +239,7 @@ impl Worker {
     }
 
     fn drop_job(&self, job: Box<Job>, mut ticket: Ticket) {
-        self.queue.ran(&mut ticket, 0, |_| ());
+        self.queue.ran(&mut ticket, 0, 0, |_| ());
         let done = true;
         self.queue.release([Released { ticket, job, done }]);
     }

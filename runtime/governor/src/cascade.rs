@@ -14,6 +14,8 @@ pub struct Cascades {
 #[derive(Debug)]
 struct Open {
     ledger: Ledger,
+    /// Set when a follow-up event did not fit: no more runs then.
+    used_up: Option<Dimension>,
     /// Events in memory that belong to it.
     events: u64,
 }
@@ -36,7 +38,11 @@ impl Cascades {
     pub fn enter(&mut self, tenant: &TenantId, cascade: CascadeId, ledger: Ledger) {
         self.open
             .entry((tenant.clone(), cascade))
-            .or_insert(Open { ledger, events: 0 })
+            .or_insert(Open {
+                ledger,
+                used_up: None,
+                events: 0,
+            })
             .events += 1;
     }
 
@@ -60,6 +66,9 @@ impl Cascades {
             return Verdict::Run { fuel: limits.fuel };
         };
         let ledger = &mut open.ledger;
+        if let Some(dimension) = open.used_up {
+            return Verdict::Stop(dimension.stop(limits, ledger.used(dimension)));
+        }
         let executions = ledger.executions + 1;
         if executions > limits.cascade_executions {
             return Verdict::Stop(Dimension::Executions.stop(limits, executions));
@@ -87,7 +96,9 @@ impl Cascades {
     }
 
     /// Decides about one follow-up event of this depth and size (in bytes),
-    /// and draws it if the budget allows it.
+    /// and draws it if the budget allows it. One too many, or one too large,
+    /// ends the whole cascade: what it set off already is not run any more.
+    /// One too deep ends its own branch only, for depth is not shared.
     pub fn follow_up(
         &mut self,
         tenant: &TenantId,
@@ -109,7 +120,12 @@ impl Cascades {
             .into_iter()
             .find(|dimension| after.used(*dimension) > dimension.budget(limits));
         match exceeded {
-            Some(dimension) => Some(dimension.stop(limits, after.used(dimension))),
+            Some(dimension) => {
+                if dimension != Dimension::Depth {
+                    open.used_up = Some(dimension);
+                }
+                Some(dimension.stop(limits, after.used(dimension)))
+            }
             None => {
                 open.ledger = after;
                 None
@@ -207,8 +223,26 @@ mod tests {
         };
         assert_eq!(follow_up(4, 1), Some(StopCode::CascadeDepth));
         assert_eq!(follow_up(1, 2_000), Some(StopCode::CascadeBytes));
-        assert_eq!(follow_up(1, 1), None);
-        assert_eq!(follow_up(1, 1), Some(StopCode::CascadeEvents));
+    }
+
+    #[test]
+    fn one_follow_up_too_many_ends_the_cascade_and_one_too_deep_does_not() {
+        let tenant = tenant();
+        let limits = limits(9, 900, 1);
+        let mut cascades = opened();
+        let mut follow_up = |cascades: &mut Cascades, depth| {
+            let stop = cascades.follow_up(&tenant, ROOT, depth, 1, &limits);
+            stop.map(|stop| stop.code)
+        };
+        assert_eq!(follow_up(&mut cascades, 4), Some(StopCode::CascadeDepth));
+        let run = Verdict::Run { fuel: 100 };
+        assert_eq!(cascades.admit(&tenant, ROOT, &limits), run);
+        assert_eq!(follow_up(&mut cascades, 1), None);
+        assert_eq!(follow_up(&mut cascades, 1), Some(StopCode::CascadeEvents));
+        let Verdict::Stop(stop) = cascades.admit(&tenant, ROOT, &limits) else {
+            panic!("not stopped");
+        };
+        assert_eq!(stop.code, StopCode::CascadeEvents);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::*;
 const SHARE: Share = Share {
     weight: 1,
     concurrent: 4,
+    unreleased: 100,
 };
 
 fn tenant(name: &str) -> TenantId {
@@ -16,7 +17,7 @@ fn tenant(name: &str) -> TenantId {
 
 /// Finishes one piece of work that used `fuel`.
 fn finish<T>(scheduler: &mut Scheduler<T>, mut ticket: Ticket, fuel: u64) {
-    scheduler.ran(&mut ticket, fuel);
+    scheduler.ran(&mut ticket, fuel, 0);
     scheduler.release(ticket, None);
 }
 
@@ -35,7 +36,7 @@ fn one_subject_is_done_in_order_and_never_twice_at_once() {
     assert!(scheduler.dispatch().is_none());
     // The run is over, its commit is not: the subject still waits.
     let mut ticket = first.ticket;
-    scheduler.ran(&mut ticket, 5);
+    scheduler.ran(&mut ticket, 5, 0);
     assert!(scheduler.dispatch().is_none());
     scheduler.release(ticket, Some(1));
     let again = scheduler.dispatch().unwrap();
@@ -52,6 +53,7 @@ fn a_tenant_has_no_more_runs_at_once_than_its_share_says() {
     let one = Share {
         weight: 1,
         concurrent: 1,
+        unreleased: 100,
     };
     scheduler.set_share(&acme, one);
     scheduler.push(&acme, None, 1).unwrap();
@@ -60,6 +62,28 @@ fn a_tenant_has_no_more_runs_at_once_than_its_share_says() {
     assert!(scheduler.dispatch().is_none());
     finish(&mut scheduler, first.ticket, 1);
     assert_eq!(scheduler.dispatch().unwrap().item, 2);
+}
+
+#[test]
+fn a_tenant_has_a_bound_on_what_is_on_its_way_to_the_disk() {
+    let mut scheduler = Scheduler::default();
+    let acme = tenant("acme");
+    let two = Share {
+        unreleased: 2,
+        ..SHARE
+    };
+    scheduler.set_share(&acme, two);
+    for item in 1..=3 {
+        scheduler.push(&acme, None, item).unwrap();
+    }
+    let mut tickets = Vec::new();
+    while let Some(mut dispatch) = scheduler.dispatch() {
+        scheduler.ran(&mut dispatch.ticket, 1, 0);
+        tickets.push(dispatch.ticket);
+    }
+    assert_eq!(tickets.len(), 2);
+    scheduler.release(tickets.pop().unwrap(), None);
+    assert_eq!(scheduler.dispatch().unwrap().item, 3);
 }
 
 #[test]
@@ -119,7 +143,7 @@ proptest! {
     fn shares_are_in_proportion_to_weight(tenants in tenants(), workers in 1usize..4) {
         let mut scheduler = Scheduler::default();
         for (index, (weight, _)) in tenants.iter().enumerate() {
-            let share = Share { weight: *weight, concurrent: 100 };
+            let share = Share { weight: *weight, concurrent: 100, unreleased: 100 };
             let name = tenant(&format!("t{index}"));
             scheduler.set_share(&name, share);
             for _ in 0..3_000 {

@@ -75,7 +75,7 @@ impl EncodeLabelValue for Route {
 }
 
 /// Counts what happens; give it to the engine as its observer and to
-/// [`serve`](crate::serve), which publishes it at `/metrics` and uses it to
+/// [`serve`](fn@crate::serve), which publishes it at `/metrics` and uses it to
 /// wake long polls.
 #[derive(Debug)]
 pub struct Metrics {

@@ -50,6 +50,8 @@ mod schema;
 
 #[cfg(target_arch = "wasm32")]
 mod arena;
+#[cfg(any(target_arch = "wasm32", test))]
+mod blocks;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod guest;

@@ -26,9 +26,6 @@ const PROFILE: [&str; 6] = [
     "profile.rule.strip='debuginfo'",
 ];
 
-/// Lines of Cargo's output that an error repeats.
-const REPEATED_LINES: usize = 200;
-
 /// Each rule's core module, in the order given.
 pub(super) fn compile(
     toolchain: &Toolchain,
@@ -198,31 +195,24 @@ fn run(mut command: Command, progress: &mut dyn FnMut(&str)) -> Result<BTreeMap<
     let answers = child.stdout.take().context("cargo's output is piped")?;
     // Both pipes are read at the same time: a full one would block Cargo.
     let answers = std::thread::spawn(move || read_modules(answers));
-    let said = relay(&mut child, progress)?;
+    relay(&mut child, progress)?;
     let status = child.wait().context("cannot wait for cargo")?;
     let modules = answers
         .join()
         .map_err(|_| anyhow::anyhow!("reading cargo's output panicked"))??;
     if !status.success() {
-        let from = said.len().saturating_sub(REPEATED_LINES);
-        bail!(
-            "the rule does not compile ({status}):\n{}",
-            said[from..].join("\n")
-        );
+        bail!("the rule does not compile: cargo ended with {status}");
     }
     Ok(modules)
 }
 
-fn relay(child: &mut Child, progress: &mut dyn FnMut(&str)) -> Result<Vec<String>> {
+fn relay(child: &mut Child, progress: &mut dyn FnMut(&str)) -> Result<()> {
     let errors = child.stderr.take().context("cargo's errors are piped")?;
-    let mut said = Vec::new();
     for line in BufReader::new(errors).split(b'\n') {
         let line = line.context("cannot read what cargo says")?;
-        let line = String::from_utf8_lossy(&line).into_owned();
-        progress(&line);
-        said.push(line);
+        progress(&String::from_utf8_lossy(&line));
     }
-    Ok(said)
+    Ok(())
 }
 
 fn read_modules(answers: impl Read) -> Result<BTreeMap<String, PathBuf>> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use wasmparser::{Parser, Payload};
 
 /// Strips a core module and wraps it into the component whose type the SDK
@@ -10,14 +10,41 @@ use wasmparser::{Parser, Payload};
 pub(super) fn from_module(path: &Path) -> Result<Vec<u8>> {
     let module = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let module = strip(&module).context("the compiler's output is not valid WebAssembly")?;
-    wit_component::ComponentEncoder::default()
+    let component = wit_component::ComponentEncoder::default()
         .validate(true)
         .module(&module)
         .and_then(|mut encoder| encoder.encode())
-        .context(
-            "it is not a rule: exactly one function in the crate needs `#[rule(...)]`, and \
-             Cargo.toml needs `crate-type = [\"cdylib\"]`",
-        )
+        .context("it cannot be made a component")?;
+    // A module without a component's type becomes an empty component.
+    for export in EXPORTS {
+        ensure!(
+            exports(&component, export)?,
+            "it exports no `{export}`: one function of the crate needs `#[rule(...)]`"
+        );
+    }
+    Ok(component)
+}
+
+/// What makes a component a rule.
+const EXPORTS: [&str; 2] = ["describe", "handle"];
+
+fn exports(component: &[u8], name: &str) -> Result<bool> {
+    let mut depth = 0;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) if depth > 0 => depth -= 1,
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    if export?.name.name == name {
+                        return Ok(true);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 /// Drops debug information, whose size no backtrace justifies. The names of

@@ -34,20 +34,16 @@ pub(crate) struct RuleFolder {
     pub(crate) dir: PathBuf,
     /// What the rule is called.
     pub(crate) name: RuleName,
-    /// What it is written in.
-    pub(crate) language: Language,
     /// The configuration to use where none is given, an object.
-    #[allow(dead_code, reason = "for `ringfence test`, `run` and `demo`")]
     pub(crate) config: serde_json::Value,
     /// Limits for tests.
-    #[allow(dead_code, reason = "for `ringfence test`")]
     pub(crate) limits: LimitOverrides,
 }
 
 /// What a rule is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Language {
+enum Language {
     /// Rust, with the SDK in `sdk/rust`.
     Rust,
 }
@@ -80,10 +76,11 @@ impl RuleFolder {
     fn parse(dir: &Path, text: &str) -> Result<Self> {
         let file: File = toml::from_str(text)?;
         file.limits.check()?;
+        // So far there is one way to build a rule.
+        let Language::Rust = file.language;
         Ok(Self {
             dir: dir.to_owned(),
             name: file.name,
-            language: file.language,
             config: serde_json::Value::Object(to_json(file.config, "config")?),
             limits: file.limits,
         })
@@ -173,6 +170,27 @@ mod tests {
             let said = format!("{error:#}");
             assert!(said.contains(part), "{text}: {said}");
         }
+    }
+
+    #[test]
+    fn the_examples_are_rules() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-examples");
+        let mut count = 0;
+        for entry in std::fs::read_dir(examples).unwrap() {
+            let dir = entry.unwrap().path();
+            if !dir.join("src").is_dir() {
+                continue;
+            }
+            let rule = RuleFolder::open(&dir).unwrap();
+            assert_eq!(dir.file_name().unwrap(), rule.name.as_str());
+            assert!(
+                dir.join("fixtures").read_dir().unwrap().count() > 0,
+                "{}",
+                rule.name
+            );
+            count += 1;
+        }
+        assert!(count >= 16, "{count}");
     }
 
     #[test]

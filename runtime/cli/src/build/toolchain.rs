@@ -173,7 +173,7 @@ mod tests {
             let chosen = chosen.map(|toolchain| (toolchain.rustc, toolchain.build_std));
             match (chosen, expected) {
                 (Ok(chosen), Some((rustc, build_std))) => {
-                    assert_eq!(chosen, (rustc.into(), build_std))
+                    assert_eq!(chosen, (rustc.into(), build_std));
                 }
                 (Err(error), None) => assert!(error.to_string().contains("setup-guests.sh")),
                 (chosen, expected) => panic!("{chosen:?} instead of {expected:?}"),

@@ -107,6 +107,10 @@ impl Observer for Recorder {
         }
     }
 
+    fn dead_lettered(&self, tenant: &TenantId, code: StopCode) {
+        self.metrics.dead_lettered(tenant, code);
+    }
+
     fn done(&self, event: &EventDone<'_>) {
         self.metrics.done(event);
         if event.depth > 0 {
