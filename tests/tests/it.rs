@@ -1,1 +1,23 @@
-#![allow(missing_docs)]
+//! Whole-system tests: a real server, real guests, real sockets, real kills.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that meets what it does not expect fails there"
+)]
+
+mod it {
+    mod cascades;
+    mod cli;
+    mod clients;
+    mod crash;
+    mod github;
+    mod hostile;
+    mod isolation;
+    mod journey;
+    mod openapi;
+    mod refusals;
+    mod repo;
+    mod rules;
+    mod shutdown;
+    mod state;
+    mod uploads;
+}

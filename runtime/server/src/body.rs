@@ -23,12 +23,6 @@ pub(crate) const JSON_BYTES_MAX: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
-/// How much of a body that is too large is read and thrown away, so that a
-/// client that is still sending sees the answer and not a broken connection;
-/// and for how long.
-const DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
-const DISCARD: Duration = Duration::from_secs(5);
-
 /// Bodies of all requests together, in units of `UNIT` bytes: 256 MiB.
 const UNIT: usize = 1024;
 const UNITS_MAX: usize = 256 * 1024;
@@ -122,10 +116,6 @@ pub(crate) async fn read(
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > bound.bytes as u64) {
-        // Who asked before sending has sent nothing yet.
-        if !headers.contains_key(header::EXPECT) {
-            discard(body).await;
-        }
         return Err(bound.exceeded(declared));
     }
     let deadline = Instant::now() + ARRIVAL;
@@ -142,7 +132,6 @@ pub(crate) async fn read(
             continue;
         };
         if share.bytes + part.len() > bound.bytes {
-            discard(body).await;
             return Err(bound.exceeded(None));
         }
         share.grow(memory, part.len())?;
@@ -161,17 +150,6 @@ fn joined(mut parts: Vec<Bytes>, length: usize) -> Bytes {
         bytes.extend_from_slice(&part);
     }
     bytes.freeze()
-}
-
-async fn discard(mut body: Body) {
-    let deadline = Instant::now() + DISCARD;
-    let mut discarded = 0;
-    while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {
-        discarded += frame.data_ref().map_or(0, Bytes::len);
-        if discarded > DISCARD_BYTES_MAX {
-            return;
-        }
-    }
 }
 
 fn too_slow() -> Problem {

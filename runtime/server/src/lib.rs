@@ -27,6 +27,7 @@ mod events;
 mod executions;
 mod health;
 mod histogram;
+mod leftover;
 mod metrics;
 mod openapi;
 mod page;

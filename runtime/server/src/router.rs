@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::auth;
+use crate::leftover::discard_leftover;
 use crate::openapi::{self, Document};
 use crate::problem::{self, Kind, Problem, Refused};
 use crate::{
@@ -63,6 +64,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             app.clone(),
             auth::authenticate,
         ))
+        .layer(middleware::from_fn(discard_leftover))
         .layer(middleware::from_fn_with_state(app.clone(), observe))
         .with_state(app)
 }

@@ -85,3 +85,27 @@ async fn heads_that_are_too_large_are_refused() {
     world.get("/healthz").await.expect(200);
     world.stop().await;
 }
+
+/// A client that sends many bytes to be refused reads why, and goes on with
+/// the same connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_early_refusal_leaves_the_connection_usable() {
+    const BODY_BYTES: usize = 4 << 20;
+    let world = World::new().await;
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    let body = vec![b'x'; BODY_BYTES];
+    for _ in 0..3 {
+        // No token, so the body is not looked at.
+        let head = format!(
+            "POST /v1/tenants/acme/events HTTP/1.1\r\nhost: x\r\ncontent-length: {BODY_BYTES}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let read = stream.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..read]).to_lowercase();
+        assert!(answer.starts_with("http/1.1 401 "), "{answer}");
+        assert!(!answer.contains("connection: close"), "{answer}");
+    }
+    world.stop().await;
+}
