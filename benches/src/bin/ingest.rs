@@ -50,7 +50,7 @@ struct Host {
 impl Host {
     async fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let store = Arc::new(Sqlite::open(&folder.path().join("ringfence.db"))?);
+        let store = Arc::new(Sqlite::open(folder.path().join("ringfence.db"))?);
         let config = EngineConfig {
             plans: BTreeMap::from([("standard".to_owned(), roomy())]),
             ..EngineConfig::default()

@@ -41,7 +41,6 @@ pub struct NewVersion {
 
 /// What became of a version to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one per upload")]
 pub enum PutVersion {
     /// It is new.
     Created,
