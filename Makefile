@@ -54,7 +54,7 @@ setup-tests:
 
 lint: ## Format and lints, as they are checked before a change is taken
 	cargo fmt --check
-	cargo fmt --check --manifest-path guest-examples/Cargo.toml
+	cd guest-examples && cargo fmt --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
 bench: guests ## Ringfence beside its peers, built with optimization
