@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ringfence_governor::ActiveRule;
-use ringfence_model::{Event, Json, Limits, RuleName, Stop, StopCode, TenantId};
+use ringfence_model::{Dimension, Event, Json, Limits, RuleName, Stop, StopCode, TenantId};
 use ringfence_sandbox::{PrepareError, Recall, RecallError, Run, RunReport, Sandbox};
 use ringfence_store::Store;
 use tokio::runtime::Handle;
@@ -62,8 +62,25 @@ impl Executor {
             fuel,
             recall: &recall,
         };
-        let report = self.sandbox.run(&prepared, &run);
-        report.map_err(|error| NotRun::Later(error.to_string()))
+        let mut report = self
+            .sandbox
+            .run(&prepared, &run)
+            .map_err(|error| NotRun::Later(error.to_string()))?;
+        if let Err(stop) = &mut report.outcome {
+            blame(stop, fuel, limits);
+        }
+        Ok(report)
+    }
+}
+
+/// A run that had less fuel than its rule may use, because its cascade had no
+/// more left, was stopped by its cascade's budget and not by its own limit.
+fn blame(stop: &mut Stop, fuel: u64, limits: &Limits) {
+    if stop.code == StopCode::OutOfFuel && fuel < limits.fuel {
+        *stop = Stop {
+            backtrace: std::mem::take(&mut stop.backtrace),
+            ..Dimension::Fuel.stop(limits, limits.cascade_fuel)
+        };
     }
 }
 
