@@ -3,6 +3,11 @@
     clippy::unwrap_used,
     reason = "a test that meets what it does not expect fails there"
 )]
+#![allow(clippy::print_stdout, reason = "shown when a test fails")]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "tables read better without borrows"
+)]
 
 mod it {
     mod cascades;
