@@ -230,7 +230,7 @@ mod tests {
         let tenant = tenant();
         let limits = limits(9, 900, 1);
         let mut cascades = opened();
-        let mut follow_up = |cascades: &mut Cascades, depth| {
+        let follow_up = |cascades: &mut Cascades, depth| {
             let stop = cascades.follow_up(&tenant, ROOT, depth, 1, &limits);
             stop.map(|stop| stop.code)
         };

@@ -36,7 +36,7 @@ pub(crate) fn config(window_events: usize) -> EngineConfig {
 impl Host {
     /// Starts an engine on what the folder holds.
     pub(crate) async fn start(folder: &Path, config: EngineConfig) -> Self {
-        let store = Sqlite::open(&folder.join("db")).unwrap();
+        let store = Sqlite::open(folder.join("db")).unwrap();
         let sandbox = SandboxConfig {
             concurrent_runs: 6,
             memory_bytes_max: 32 << 20,
