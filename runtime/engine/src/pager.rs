@@ -22,10 +22,10 @@ pub(crate) async fn run(
     mut requests: UnboundedReceiver<TenantId>,
 ) {
     while let Some(tenant) = requests.recv().await {
-        while let Some((after, seen)) = queue.begin_page(&tenant) {
-            match store.pending(&tenant, after, PAGE_EVENTS).await {
+        while let Some(request) = queue.begin_page(&tenant) {
+            match store.pending(&tenant, request.after, PAGE_EVENTS).await {
                 Ok(page) => {
-                    queue.end_page(&tenant, page, PAGE_EVENTS as usize, seen);
+                    queue.end_page(&tenant, &request, page, PAGE_EVENTS as usize);
                     break;
                 }
                 Err(error) => {

@@ -211,18 +211,30 @@ impl Queue {
         }
     }
 
-    /// Where a tenant's next page begins, and the latest event known when it
-    /// is read.
-    pub(crate) fn begin_page(&self, tenant: &TenantId) -> Option<(Seq, Seq)> {
+    /// Where a tenant's next page begins.
+    pub(crate) fn begin_page(&self, tenant: &TenantId) -> Option<PageRequest> {
         let state = self.state.lock();
         let window = state.windows.get(tenant)?;
-        Some((window.loaded, window.seen))
+        Some(PageRequest {
+            lifetime: window.lifetime,
+            after: window.loaded,
+            seen: window.seen,
+        })
     }
 
     /// A page was read: all that waited after where it began, up to `limit`.
-    pub(crate) fn end_page(&self, tenant: &TenantId, page: Vec<Pending>, limit: usize, seen: Seq) {
+    pub(crate) fn end_page(
+        &self,
+        tenant: &TenantId,
+        request: &PageRequest,
+        page: Vec<Pending>,
+        limit: usize,
+    ) {
         let state = &mut *self.state.lock();
-        let Some(window) = state.windows.get_mut(tenant) else {
+        let window = state.windows.get_mut(tenant);
+        // A tenant of the same name may have come since: these are not its
+        // events.
+        let Some(window) = window.filter(|window| window.lifetime == request.lifetime) else {
             return;
         };
         let lifetime = window.lifetime;
@@ -230,7 +242,7 @@ impl Queue {
             window.loaded = last.seq;
         }
         if page.len() < limit {
-            window.loaded = window.loaded.max(seen);
+            window.loaded = window.loaded.max(request.seen);
             window.unread = window.seen > window.loaded;
         }
         window.paging = false;
@@ -306,6 +318,16 @@ impl Queue {
         let state = self.state.lock();
         (state.running, state.waiting)
     }
+}
+
+/// A page to be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PageRequest {
+    lifetime: u64,
+    /// After which event it begins.
+    pub(crate) after: Seq,
+    /// The latest event known when it was asked for.
+    seen: Seq,
 }
 
 /// An event whose step is durable or must be repeated.
