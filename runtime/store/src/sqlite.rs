@@ -24,6 +24,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use readers::{Lookups, Readers};
 use writer::Writer;
 
@@ -50,7 +51,9 @@ pub struct Sqlite {
     lookups: Lookups,
     writer: Writer,
     feed: Arc<OnceLock<Feed>>,
-    _lock: Lock,
+    /// None once the store is closed: another one may then open the database,
+    /// whoever still holds this one.
+    lock: Mutex<Option<Lock>>,
 }
 
 impl Sqlite {
@@ -71,7 +74,7 @@ impl Sqlite {
             lookups: Lookups::open(path, workers.min(LOOKUPS_MAX))?,
             writer: Writer::start(connection, feed.clone())?,
             feed,
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         })
     }
 }

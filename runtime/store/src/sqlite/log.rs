@@ -93,6 +93,8 @@ impl Log for Sqlite {
         self.writer.close().await;
         self.lookups.close();
         self.readers.close();
+        // The writer has ended: nothing of this store writes any more.
+        self.lock.lock().take();
     }
 }
 
