@@ -43,7 +43,7 @@ build: ## The command, and prints where it is
 
 guests: setup ## The example rules, into target/guests
 	cargo build --workspace
-	"$(RINGFENCE_BIN)" build --out-dir "$(RINGFENCE_GUESTS)" $(RULES) >/dev/null
+	@"$(RINGFENCE_BIN)" build --out-dir "$(RINGFENCE_GUESTS)" $(RULES) >/dev/null
 
 setup: ## What building needs and this machine lacks
 	@scripts/setup-host.sh
