@@ -1,0 +1,1 @@
+//! Runs the sandbox's compiler and its runs in confined child processes.
