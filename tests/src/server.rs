@@ -53,6 +53,11 @@ impl Server {
         &self.api
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Creates a tenant with these limits (`json!({})` for none of its own)
     /// and a token with all scopes.
     pub async fn tenant_with(&self, name: &str, limits: serde_json::Value) -> Tenant {

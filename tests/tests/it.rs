@@ -13,6 +13,7 @@ mod it {
     mod cascades;
     mod cli;
     mod clients;
+    mod compiling;
     mod crash;
     mod github;
     mod hostile;

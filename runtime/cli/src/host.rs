@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use ringfence_engine::{Clock, Engine, Observer};
 use ringfence_model::Limits;
+use ringfence_processes::{ChildCompiler, Program};
 use ringfence_sandbox::{Sandbox, SandboxConfig};
 
 use crate::config::Config;
@@ -41,6 +42,11 @@ fn memory_bytes_max() -> u64 {
     memory.map(|limit| limit.max).sum()
 }
 
+/// Uploads are compiled in children of this process.
+pub(crate) fn compiler() -> Arc<ChildCompiler> {
+    Arc::new(ChildCompiler::new(Program::own()))
+}
+
 /// The engine with its store and its sandbox. It recovers what waits and goes
 /// on with it.
 pub(crate) async fn start(
@@ -56,7 +62,7 @@ pub(crate) async fn start(
         cache_bytes: CACHE_BYTES,
         artifact_key: data.artifact_key()?,
     };
-    let sandbox = Sandbox::new(sandbox, Some(data.artifacts()?))?;
+    let sandbox = Sandbox::with_compiler(sandbox, Some(data.artifacts()?), compiler())?;
     let store = Arc::new(data.store);
     let engine = Engine::start(store, sandbox, clock, observer, config.engine.clone()).await;
     engine.context("cannot start the engine")

@@ -15,7 +15,7 @@ use crate::build::{RuleFolder, build};
 use crate::case::Case;
 use crate::console;
 use crate::error::Hint as _;
-use crate::files;
+use crate::{files, host};
 
 /// The largest component that any plan may allow, in bytes.
 const COMPONENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -71,7 +71,7 @@ impl Lab {
             // Nothing is kept on disk that it would authenticate.
             artifact_key: [0; 32],
         };
-        let sandbox = Sandbox::new(config, None)?;
+        let sandbox = Sandbox::with_compiler(config, None, host::compiler())?;
         Ok(Self { sandbox })
     }
 

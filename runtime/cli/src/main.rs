@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 mod build;
 mod case;
+mod child;
 mod commands;
 mod config;
 mod console;
@@ -21,6 +22,7 @@ mod host;
 mod lab;
 mod logging;
 
+use child::ChildArgs;
 use commands::{
     BuildArgs, DemoArgs, InspectArgs, NewArgs, RunArgs, ServeArgs, TestArgs, build_command, demo,
     inspect, new, run, serve, test,
@@ -51,6 +53,9 @@ enum Command {
     Run(RunArgs),
     /// Shows what a component is and declares.
     Inspect(InspectArgs),
+    /// A process that the others start; not for people.
+    #[command(hide = true)]
+    Child(ChildArgs),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test(args),
         Command::Run(args) => run(args),
         Command::Inspect(args) => inspect(args),
+        Command::Child(args) => child::run(args),
     };
     match verdict {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,

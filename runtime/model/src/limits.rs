@@ -127,6 +127,10 @@ limits! {
     state_rule_bytes = MIB, 0, 64 * MIB;
     /// One uploaded component, in bytes.
     component_bytes = 4 * MIB, KIB, 32 * MIB;
+    /// Compiling one component, in milliseconds: wall-clock time and CPU time.
+    compile_ms = 20_000, 100, 600_000;
+    /// Memory that compiling one component may take, in bytes.
+    compile_memory_bytes = 1024 * MIB, 128 * MIB, 16 * 1024 * MIB;
     /// Rules of a tenant.
     rules = 200, 0, 10_000;
     /// Versions kept of one rule.

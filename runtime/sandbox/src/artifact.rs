@@ -35,8 +35,8 @@ pub(crate) struct Artifacts {
     counter: AtomicU64,
 }
 
-/// A compiled artifact that came out of this process's compiler, or out of a
-/// file that this installation authenticated. Only this module makes one.
+/// A compiled artifact that came out of this installation's compiler, or out of
+/// a file that this installation authenticated. Only this module makes one.
 pub(crate) struct Artifact(Vec<u8>);
 
 impl Artifacts {
@@ -78,7 +78,7 @@ impl Artifacts {
         Ok(())
     }
 
-    /// Takes what this process has just compiled.
+    /// Takes what the compiler has just made.
     pub(crate) fn fresh(compiled: Vec<u8>) -> Artifact {
         Artifact(compiled)
     }
@@ -191,7 +191,8 @@ impl Artifact {
         // SAFETY: `deserialize` trusts its bytes to be what wasmtime's
         // compiler wrote, unchanged. An `Artifact` has a private field and is
         // made in two places only: `Artifacts::fresh`, which is given the
-        // output of this process's compiler, and `Artifacts::read`, which
+        // output of the compiler (of this process, or of a child that runs
+        // the same binary, over a channel that nobody else has), and `Artifacts::read`, which
         // checks a keyed code over the bytes that are in memory already (the
         // file is not read again after the check, nor mapped, so it cannot
         // change in between). The key never leaves this installation and is

@@ -14,6 +14,18 @@ pub struct SandboxConfig {
     pub artifact_key: [u8; 32],
 }
 
+impl SandboxConfig {
+    /// For a process that only compiles: nothing is run or kept there.
+    pub fn to_compile() -> Self {
+        Self {
+            concurrent_runs: 1,
+            memory_bytes_max: 0,
+            cache_bytes: 0,
+            artifact_key: [0; 32],
+        }
+    }
+}
+
 /// The sandbox itself could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the sandbox cannot be set up: {0}")]

@@ -3,15 +3,15 @@
 //! its thread.
 //!
 //! An upload goes through [`Sandbox::inspect`]: cheap checks on its bytes
-//! (`scan`), a core module is made a component (`componentize`), compiled
-//! (`compile`), asked for its manifest, and kept (`artifact`). A run goes
+//! (`scan`), a core module is made a component (`componentize`) and compiled
+//! (`build`, in a process of its own where the host has one for it), asked for its manifest, and kept (`artifact`). A run goes
 //! through [`Sandbox::run`]: a fresh instance (`instance`) with the meters of
 //! `state`, which the host functions (`host`) and the memory limiter
 //! (`memory`) draw on; its end is told by `stop` or checked by `effects`.
 
 mod artifact;
 mod bindings;
-mod compile;
+mod build;
 mod componentize;
 mod config;
 mod effects;
@@ -32,6 +32,7 @@ mod stopwatch;
 mod ticker;
 mod upload;
 
+pub use build::{Built, CompileHere, Compiler};
 pub use config::{SandboxConfig, SandboxError};
 pub use engine::{WASM_STACK_BYTES, engine_config};
 pub use fuel::{HOST_CALL_FUEL, HOST_CALL_FUEL_PER_BYTE, NS_PER_FUEL};

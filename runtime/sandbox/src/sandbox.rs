@@ -9,15 +9,13 @@ use wasmtime::component::Linker;
 
 use crate::artifact::{Artifact, Artifacts};
 use crate::bindings::{self, Described, HandleParams, Handled};
-use crate::compile::compile;
-use crate::componentize::componentize;
 use crate::instance::{Compiled, Ended, Prepared};
 use crate::state::RunState;
 use crate::stopwatch::Stopwatch;
 use crate::ticker::Ticker;
 use crate::{
-    Inspected, NothingRemembered, Recall, RecallError, Run, RunReport, SandboxConfig, SandboxError,
-    UploadError, effects, engine_config, host, stop,
+    Built, CompileHere, Compiler, Inspected, NothingRemembered, Recall, RecallError, Run,
+    RunReport, SandboxConfig, SandboxError, UploadError, effects, engine_config, host, scan, stop,
 };
 
 /// Compiles, inspects and runs components. Cheap to clone. Its deadline's
@@ -31,6 +29,7 @@ struct Inner {
     engine: Engine,
     linker: Linker<RunState>,
     artifacts: Artifacts,
+    compiler: Arc<dyn Compiler>,
     cache: Cache<VersionId, Prepared>,
     nothing: Arc<dyn Recall>,
     _ticker: Ticker,
@@ -56,17 +55,31 @@ pub enum PrepareError {
 }
 
 impl Sandbox {
-    /// Sets up the engine. Compiled artifacts are kept in `artifacts`, or, if
-    /// none is given, in memory only.
+    /// Sets up a sandbox that compiles and runs in this process. Compiled
+    /// artifacts are kept in `artifacts`, or, if none is given, in memory
+    /// only.
     ///
     /// # Errors
     /// When the host does not offer what the engine needs, or the folder
     /// cannot be read.
-    // By value: it is the one place that is told, and the key stays here.
-    #[allow(clippy::needless_pass_by_value)]
     pub fn new(
         config: SandboxConfig,
         artifacts: Option<cap_std::fs::Dir>,
+    ) -> Result<Self, SandboxError> {
+        let compiler = Arc::new(CompileHere::new(&config)?);
+        Self::with_compiler(config, artifacts, compiler)
+    }
+
+    /// The same, with uploads compiled elsewhere.
+    ///
+    /// # Errors
+    /// As [`Sandbox::new`].
+    // By value: it is the one place that is told, and the key stays here.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn with_compiler(
+        config: SandboxConfig,
+        artifacts: Option<cap_std::fs::Dir>,
+        compiler: Arc<dyn Compiler>,
     ) -> Result<Self, SandboxError> {
         let failed = |error: &dyn std::fmt::Display| SandboxError(error.to_string());
         let engine =
@@ -86,6 +99,7 @@ impl Sandbox {
                 engine,
                 linker,
                 artifacts,
+                compiler,
                 cache,
                 nothing: Arc::new(NothingRemembered),
                 _ticker: ticker,
@@ -107,8 +121,7 @@ impl Sandbox {
         }
         let version = VersionId::of(bytes);
         let watch = Stopwatch::start();
-        let component = componentize(bytes)?;
-        let artifact = self.compile(&component.bytes)?;
+        let (artifact, built) = self.build(bytes, limits)?;
         let compile_ms = u64::try_from(watch.wall().as_millis()).unwrap_or(u64::MAX);
         let compiled = self.load(&artifact)?;
         let manifest = self.describe(&compiled, limits)?;
@@ -117,7 +130,7 @@ impl Sandbox {
         self.inner.cache.insert(version, prepared);
         self.inner.cache.run_pending_tasks();
         let mut warnings = Vec::new();
-        if !component.scan.has_names {
+        if !built.has_names {
             warnings.push(
                 "The functions have no names, so a backtrace shows their numbers; build without stripping the name section.".into(),
             );
@@ -125,7 +138,7 @@ impl Sandbox {
         Ok(Inspected {
             version,
             manifest,
-            imports: component.scan.imports,
+            imports: built.imports,
             size,
             compile_ms,
             warnings,
@@ -170,25 +183,31 @@ impl Sandbox {
         let bytes = component()
             .map_err(PrepareError::Unreadable)?
             .ok_or(PrepareError::Missing(version))?;
-        let (artifact, compiled) = self.rebuild(&bytes).map_err(|error| {
-            let cause = error.to_string();
-            PrepareError::Refused { version, cause }
+        // It was accepted before, under limits that are not known here.
+        let limits = Limits::default();
+        let (artifact, compiled) = self.rebuild(&bytes, &limits).map_err(|error| match error {
+            UploadError::Unavailable(cause) => PrepareError::Unreadable(cause),
+            error => {
+                let cause = error.to_string();
+                PrepareError::Refused { version, cause }
+            }
         })?;
         self.inner.artifacts.save(version, &artifact);
         Ok(Prepared::new(version, compiled, manifest.clone()))
     }
 
-    fn rebuild(&self, bytes: &[u8]) -> Result<(Artifact, Compiled), UploadError> {
-        let component = componentize(bytes)?;
-        let artifact = self.compile(&component.bytes)?;
+    fn rebuild(&self, bytes: &[u8], limits: &Limits) -> Result<(Artifact, Compiled), UploadError> {
+        let (artifact, _) = self.build(bytes, limits)?;
         let compiled = self.load(&artifact)?;
         Ok((artifact, compiled))
     }
 
-    fn compile(&self, component: &[u8]) -> Result<Artifact, UploadError> {
-        compile(&self.inner.engine, component)
-            .map(Artifacts::fresh)
-            .map_err(UploadError::CompileFailed)
+    /// What a cheap look refuses is not handed to the compiler.
+    fn build(&self, bytes: &[u8], limits: &Limits) -> Result<(Artifact, Built), UploadError> {
+        scan::scan(bytes)?;
+        let mut built = self.inner.compiler.build(bytes, limits)?;
+        let artifact = Artifacts::fresh(std::mem::take(&mut built.code));
+        Ok((artifact, built))
     }
 
     fn load(&self, artifact: &Artifact) -> Result<Compiled, UploadError> {

@@ -268,6 +268,7 @@ fn bound(what: &'static str, count: u64, limit: u64) -> Result<(), UploadError> 
     if count <= limit {
         return Ok(());
     }
+    let what = what.into();
     Err(UploadError::TooComplex { what, count, limit })
 }
 

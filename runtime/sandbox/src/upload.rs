@@ -1,6 +1,9 @@
 //! What an upload turns out to be, or why it is refused.
 
+use std::borrow::Cow;
+
 use ringfence_model::{Manifest, Stop, VersionId};
+use serde::{Deserialize, Serialize};
 
 /// What an upload turned out to be.
 #[derive(Debug, Clone)]
@@ -20,7 +23,7 @@ pub struct Inspected {
 }
 
 /// An upload is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum UploadError {
     /// Not wasm at all.
     #[error("the body is not a WebAssembly module or component: {0}")]
@@ -40,7 +43,7 @@ pub enum UploadError {
     #[error("the component has {count} {what}; at most {limit} are allowed")]
     TooComplex {
         /// What there is too much of.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// How much there is, at least.
         count: u64,
         /// The bound.
@@ -66,6 +69,17 @@ pub enum UploadError {
     /// The compiler refused it.
     #[error("the component cannot be compiled: {0}")]
     CompileFailed(String),
+    /// Compiling it went beyond a limit on time or memory.
+    #[error("compiling the component took more than the {limit} {unit} allowed")]
+    CompileLimit {
+        /// The limit.
+        limit: u64,
+        /// Of what: `milliseconds`, or `bytes of memory`.
+        unit: Cow<'static, str>,
+    },
+    /// The host could not compile it now; the component is not to blame.
+    #[error("the component could not be compiled now: {0}")]
+    Unavailable(String),
     /// Asked to describe itself, it was stopped.
     #[error("`describe` was stopped: {}", .0.message)]
     DescribeFailed(Box<Stop>),
@@ -92,6 +106,8 @@ impl UploadError {
             Self::UnknownImports { .. } => "unknown-imports",
             Self::WrongType(_) => "wrong-type",
             Self::CompileFailed(_) => "compile-failed",
+            Self::CompileLimit { .. } => "compile-limit",
+            Self::Unavailable(_) => "compiler-unavailable",
             Self::DescribeFailed(_) => "describe-failed",
             Self::InvalidManifest(_) => "invalid-manifest",
         }
@@ -129,6 +145,12 @@ impl UploadError {
             }
             Self::CompileFailed(_) => {
                 "Build it again with another version of the toolchain; if it fails again, report it with the component."
+            }
+            Self::CompileLimit { .. } => {
+                "Look for generated functions of thousands of lines, many locals or very deep nesting, and split them; or ask the operator for a plan that allows more."
+            }
+            Self::Unavailable(_) => {
+                "Send it again in a while; if it fails again, tell the operator."
             }
             Self::DescribeFailed(_) => {
                 "`describe` runs under the limits of a run and must do no more than return the manifest."

@@ -79,6 +79,7 @@ kinds! {
     TOO_FAST = 429 "too-fast" "The tenant sends events faster than its limits allow.";
     TOO_MUCH_WAITING = 429 "too-much-waiting" "As much of the tenant waits as its limits allow.";
     INTERNAL = 500 "internal" "The server failed.";
+    COMPILER_UNAVAILABLE = 503 "compiler-unavailable" "The compiler could not be run.";
     OVERLOADED = 503 "overloaded" "The server has too much to do at the moment.";
     SHUTTING_DOWN = 503 "shutting-down" "The server is shutting down.";
     STORAGE_FAILED = 503 "storage-failed" "The storage failed; nothing was changed.";

@@ -48,6 +48,10 @@ impl From<UploadError> for Problem {
             UploadError::ComponentTooLarge { size, limit } => {
                 Self::new(Kind::COMPONENT_TOO_LARGE, detail).over(limit, size)
             }
+            UploadError::CompileLimit { limit, .. } => Self::new(refused, detail).limit(limit),
+            UploadError::Unavailable(_) => {
+                Self::new(Kind::COMPILER_UNAVAILABLE, detail).retry_after(RETRY_AFTER_S)
+            }
             _ => Self::new(refused, detail),
         };
         match error.hint() {

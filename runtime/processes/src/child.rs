@@ -1,0 +1,166 @@
+//! Starting a child, and telling how it ended.
+
+use std::ffi::OsString;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Child as Process, Command, ExitStatus, Stdio};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+use crate::channel::Channel;
+
+/// The hidden subcommand that makes a child of the binary; after it comes a
+/// [`ChildKind`]'s name.
+pub const CHILD: &str = "child";
+
+/// What is kept of what a child said before it died, in bytes.
+const LAST_WORDS_BYTES_MAX: u64 = 2 * 1024;
+
+/// What a child is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChildKind {
+    /// Compiles one upload.
+    Compile,
+}
+
+impl ChildKind {
+    /// Its name on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Compile => "compile",
+        }
+    }
+}
+
+/// The program that is started as a child.
+#[derive(Debug, Clone)]
+pub struct Program {
+    path: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+impl Program {
+    /// This process's own binary: the same even if its file was replaced.
+    pub fn own() -> Self {
+        Self::at("/proc/self/exe")
+    }
+
+    /// Another one, which must understand [`CHILD`].
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            arguments: vec![CHILD.into()],
+        }
+    }
+}
+
+/// A child and the channel to it. Ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Child {
+    process: Process,
+    /// The way to talk to it.
+    pub(crate) channel: Channel,
+    ended: bool,
+}
+
+/// How a child ended.
+#[derive(Debug)]
+pub(crate) struct Death {
+    /// What the kernel says.
+    pub(crate) status: ExitStatus,
+    /// The end of what it wrote to standard error.
+    pub(crate) last_words: String,
+}
+
+impl Child {
+    /// Starts one. It inherits nothing: no environment, and no descriptor but
+    /// its channel as standard input and a pipe as standard error.
+    pub(crate) fn start(
+        program: &Program,
+        kind: ChildKind,
+        frame_bytes_max: usize,
+    ) -> io::Result<Self> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let process = Command::new(&program.path)
+            .args(&program.arguments)
+            .arg(kind.as_str())
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        Ok(Self {
+            process,
+            channel: Channel::new(ours, frame_bytes_max),
+            ended: false,
+        })
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait(mut self) -> io::Result<Death> {
+        self.ended = true;
+        let status = self.process.wait()?;
+        Ok(Death {
+            status,
+            last_words: self.last_words(),
+        })
+    }
+
+    /// What is in the pipe now. Nobody reads it before, so that a child that
+    /// floods it stands still and is ended for that.
+    fn last_words(&mut self) -> String {
+        let Some(pipe) = self.process.stderr.take() else {
+            return String::new();
+        };
+        let without_waiting = fcntl_getfl(pipe.as_fd())
+            .and_then(|flags| fcntl_setfl(pipe.as_fd(), flags | OFlags::NONBLOCK));
+        let mut words = Vec::new();
+        if without_waiting.is_ok() {
+            // What was read before an error is kept.
+            let _ = pipe.take(LAST_WORDS_BYTES_MAX).read_to_end(&mut words);
+        }
+        String::from_utf8_lossy(&words).trim().to_owned()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.ended {
+            // It may be gone already, which is as good.
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+    }
+}
+
+impl Death {
+    /// The signal that ended it, if one did.
+    pub(crate) fn signal(&self) -> Option<i32> {
+        self.status.signal()
+    }
+
+    /// Whether its allocator gave up: std says so, and aborts.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.last_words.contains("memory allocation of")
+    }
+}
+
+impl std::fmt::Display for Death {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.status)?;
+        match self.last_words.lines().last() {
+            Some(last) => write!(f, ", after: {last}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// In a child: its end of the channel, which is its standard input.
+pub(crate) fn own_channel(frame_bytes_max: usize) -> io::Result<Channel> {
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(Channel::new(UnixStream::from(socket), frame_bytes_max))
+}

@@ -1,0 +1,103 @@
+//! A child gives up what it does not need, before it reads anything hostile.
+
+use std::fmt;
+use std::io;
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetStatus, Scope,
+};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use serde::{Deserialize, Serialize};
+
+mod seccomp;
+
+/// The newest landlock that we know of; on an older kernel, what it knows.
+const LANDLOCK: ABI = ABI::V7;
+
+/// Descriptors that a child may hold.
+const DESCRIPTORS_MAX: u64 = 8 * 1024;
+
+/// What holds a child, beside its resource limits: as far as the kernel has
+/// it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layers {
+    /// System calls beyond a short list fail.
+    pub seccomp: bool,
+    /// No file can be opened by its path, no port reached.
+    pub landlock: bool,
+}
+
+impl fmt::Display for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has = |has| if has { "on" } else { "not in this kernel" };
+        let (seccomp, landlock) = (has(self.seccomp), has(self.landlock));
+        write!(f, "seccomp {seccomp}, landlock {landlock}")
+    }
+}
+
+/// Bounds on a child's resources.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Address space beyond what it has now, in bytes.
+    pub(crate) memory_bytes: u64,
+    /// CPU time in all, in seconds; none for a child that lives on.
+    pub(crate) cpu_s: Option<u64>,
+}
+
+/// Sets the resource limits.
+///
+/// # Errors
+/// When the kernel refuses one; then the child must not go on.
+pub(crate) fn bound(bounds: Bounds) -> io::Result<()> {
+    let set = |resource, soft: u64, hard: u64| {
+        let limit = Rlimit {
+            current: Some(soft),
+            maximum: Some(hard),
+        };
+        setrlimit(resource, limit)
+    };
+    let now = address_space()?;
+    let memory = now.saturating_add(bounds.memory_bytes);
+    set(Resource::As, memory, memory)?;
+    set(Resource::Core, 0, 0)?;
+    set(Resource::Fsize, 0, 0)?;
+    set(Resource::Nofile, DESCRIPTORS_MAX, DESCRIPTORS_MAX)?;
+    if let Some(cpu_s) = bounds.cpu_s {
+        // The first is a signal that can be told from others.
+        set(Resource::Cpu, cpu_s, cpu_s + 1)?;
+    }
+    Ok(())
+}
+
+/// The process's address space now, in bytes.
+fn address_space() -> io::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.map(|kib| kib * 1024)
+        .ok_or_else(|| io::Error::other("/proc/self/status does not tell the address space"))
+}
+
+/// Closes the world: no new rights, no files, no network, few system calls.
+/// Everything that needs more must be open by now.
+///
+/// # Errors
+/// When the kernel has a layer and refuses to set it up.
+pub(crate) fn confine() -> io::Result<Layers> {
+    rustix::thread::set_no_new_privs(true)?;
+    let landlock = landlock().map_err(io::Error::other)?;
+    let seccomp = seccomp::filter()?;
+    Ok(Layers { seccomp, landlock })
+}
+
+/// No path may be opened, no port bound or reached, no process outside
+/// signalled. What is open stays open.
+fn landlock() -> Result<bool, landlock::RulesetError> {
+    let status = Ruleset::default()
+        .handle_access(AccessFs::from_all(LANDLOCK))?
+        .handle_access(AccessNet::from_all(LANDLOCK))?
+        .scope(Scope::from_all(LANDLOCK))?
+        .create()?
+        .restrict_self()?;
+    Ok(status.ruleset != RulesetStatus::NotEnforced)
+}
