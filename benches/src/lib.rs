@@ -4,6 +4,8 @@
 
 use std::time::Instant;
 
+pub mod calm;
+
 /// The instant a measurement begins.
 #[allow(clippy::disallowed_methods)] // measuring time is what a bench is for
 pub fn start() -> Instant {

@@ -54,6 +54,36 @@ impl ChildCompiler {
         Self { program }
     }
 
+    /// As [`Compiler::build`], and the most memory that the child held, in
+    /// bytes, where it lived to tell.
+    ///
+    /// # Errors
+    /// As [`Compiler::build`].
+    pub fn build_measured(
+        &self,
+        upload: &[u8],
+        limits: &Limits,
+    ) -> (Result<Built, UploadError>, Option<u64>) {
+        let failed = |error: io::Error| UploadError::Unavailable(error.to_string());
+        let child = Child::start(&self.program, ChildKind::Compile, CODE_BYTES_MAX);
+        let mut child = match child {
+            Ok(child) => child,
+            Err(error) => return (Err(failed(error)), None),
+        };
+        match Self::ask(&mut child, upload, limits) {
+            Ok(Some(answered)) => answered,
+            Err(error) if is_timeout(&error) => (Err(too_slow(limits)), None),
+            // The channel ended or broke: how the child did tells why.
+            Ok(None) | Err(_) => {
+                let error = match child.wait() {
+                    Ok(death) => blame(&death, limits),
+                    Err(error) => failed(error),
+                };
+                (Err(error), None)
+            }
+        }
+    }
+
     /// Talks to a child until the answer is there.
     fn ask(child: &mut Child, upload: &[u8], limits: &Limits) -> io::Result<Option<Answered>> {
         let timer = Timer::after(Duration::from_millis(limits.compile_ms) + GRACE);
@@ -76,36 +106,24 @@ impl ChildCompiler {
         } = serde_json::from_slice(&answer)?;
         tracing::debug!(peak_bytes, %layers, "compiled in a child");
         let mut built = match result {
-            Err(error) => return Ok(Some(Err(error))),
+            Err(error) => return Ok(Some((Err(error), peak_bytes))),
             Ok(built) => built,
         };
         match receive(channel, timer)? {
             None => Ok(None),
             Some(code) => {
                 built.code = code;
-                Ok(Some(Ok(built)))
+                Ok(Some((Ok(built), peak_bytes)))
             }
         }
     }
 }
 
-type Answered = Result<Built, UploadError>;
+type Answered = (Result<Built, UploadError>, Option<u64>);
 
 impl Compiler for ChildCompiler {
     fn build(&self, upload: &[u8], limits: &Limits) -> Result<Built, UploadError> {
-        let failed = |error: io::Error| UploadError::Unavailable(error.to_string());
-        let mut child =
-            Child::start(&self.program, ChildKind::Compile, CODE_BYTES_MAX).map_err(failed)?;
-        let answered = Self::ask(&mut child, upload, limits);
-        match answered {
-            Ok(Some(answered)) => answered,
-            Err(error) if is_timeout(&error) => Err(too_slow(limits)),
-            // The channel ended or broke: how the child did tells why.
-            Ok(None) | Err(_) => {
-                let death = child.wait().map_err(failed)?;
-                Err(blame(&death, limits))
-            }
-        }
+        self.build_measured(upload, limits).0
     }
 }
 
