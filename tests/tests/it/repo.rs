@@ -10,9 +10,10 @@ const LINES_MAX: usize = 600;
 
 /// Which of our crates each crate of `runtime/` may use, as ARCHITECTURE.md
 /// says. The command composes all of them.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("model", &[]),
     ("sandbox", &["model"]),
+    ("processes", &["model", "sandbox"]),
     ("governor", &["model"]),
     ("store", &["model"]),
     ("engine", &["model", "governor", "sandbox", "store"]),
