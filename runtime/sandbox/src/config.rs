@@ -10,6 +10,8 @@ pub struct SandboxConfig {
     pub memory_bytes_max: u64,
     /// Compiled artifacts kept in memory, by their size in bytes.
     pub cache_bytes: u64,
+    /// Compiled artifacts kept on disk, in bytes of files.
+    pub artifact_bytes: u64,
     /// Authenticates compiled artifacts on disk.
     pub artifact_key: [u8; 32],
 }
