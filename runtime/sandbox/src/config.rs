@@ -1,5 +1,9 @@
 //! How a sandbox is set up.
 
+use std::sync::Arc;
+
+use cap_std::fs::Dir;
+
 /// How much of the host the sandbox may use.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
@@ -10,6 +14,10 @@ pub struct SandboxConfig {
     pub memory_bytes_max: u64,
     /// Compiled artifacts kept in memory, by their size in bytes.
     pub cache_bytes: u64,
+    /// Where tenants' data are, each in the folder with its name: their rules
+    /// may read them, by way of WASI. Opened before the first run, and the
+    /// only folder that runs can reach.
+    pub tenant_data: Option<Arc<Dir>>,
     /// Authenticates compiled artifacts on disk.
     pub artifact_key: [u8; 32],
 }

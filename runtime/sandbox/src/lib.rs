@@ -6,8 +6,8 @@
 //! (`scan`), a core module is made a component (`componentize`), compiled
 //! (`compile`), asked for its manifest, and kept (`artifact`). A run goes
 //! through [`Sandbox::run`]: a fresh instance (`instance`) with the meters of
-//! `state`, which the host functions (`host`) and the memory limiter
-//! (`memory`) draw on; its end is told by `stop` or checked by `effects`.
+//! `state`, which the host functions (`host`), the stand-ins for WASI (`wasi`)
+//! and the memory limiter (`memory`) draw on; its end is told by `stop` or checked by `effects`.
 
 mod artifact;
 mod bindings;
@@ -31,6 +31,7 @@ mod stop;
 mod stopwatch;
 mod ticker;
 mod upload;
+mod wasi;
 
 pub use config::{SandboxConfig, SandboxError};
 pub use engine::{WASM_STACK_BYTES, engine_config};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cap_std::fs::Dir;
 use moka::sync::Cache;
 use ringfence_model::{Json, Limits, Manifest, Trigger, VersionId};
 use wasmtime::Engine;
@@ -33,6 +34,7 @@ struct Inner {
     artifacts: Artifacts,
     cache: Cache<VersionId, Prepared>,
     nothing: Arc<dyn Recall>,
+    tenant_data: Option<Arc<Dir>>,
     _ticker: Ticker,
 }
 
@@ -66,7 +68,7 @@ impl Sandbox {
     #[allow(clippy::needless_pass_by_value)]
     pub fn new(
         config: SandboxConfig,
-        artifacts: Option<cap_std::fs::Dir>,
+        artifacts: Option<Dir>,
     ) -> Result<Self, SandboxError> {
         let failed = |error: &dyn std::fmt::Display| SandboxError(error.to_string());
         let engine =
@@ -88,6 +90,7 @@ impl Sandbox {
                 artifacts,
                 cache,
                 nothing: Arc::new(NothingRemembered),
+                tenant_data: config.tenant_data,
                 _ticker: ticker,
             }),
         })
@@ -248,7 +251,7 @@ impl Sandbox {
         } = compiled.call(
             run.limits,
             run.fuel,
-            || RunState::of(run),
+            || RunState::of(run, self.inner.tenant_data.as_ref()),
             |store, instance| {
                 instance
                     .get_typed_func::<HandleParams<'_>, Handled>(&mut *store, &compiled.handle)?
