@@ -8,7 +8,7 @@ use ringfence_model::Limits;
 use ringfence_sandbox::{Sandbox, SandboxConfig};
 
 use crate::config::Config;
-use crate::data::DataFolder;
+use crate::data::{self, DataFolder};
 
 /// Compiled components kept in memory, in bytes.
 const CACHE_BYTES: u64 = 256 * 1024 * 1024;
@@ -44,7 +44,7 @@ fn memory_bytes_max() -> u64 {
 /// The engine with its store and its sandbox. It recovers what waits and goes
 /// on with it.
 pub(crate) async fn start(
-    data: DataFolder,
+    folder: DataFolder,
     config: &Config,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
@@ -54,10 +54,11 @@ pub(crate) async fn start(
         concurrent_runs: u32::try_from(runs).context("too many workers")?,
         memory_bytes_max: memory_bytes_max(),
         cache_bytes: CACHE_BYTES,
-        artifact_key: data.artifact_key()?,
+        tenant_data: data::open_tenants(config.tenant_data.as_deref())?,
+        artifact_key: folder.artifact_key()?,
     };
-    let sandbox = Sandbox::new(sandbox, Some(data.artifacts()?))?;
-    let store = Arc::new(data.store);
+    let sandbox = Sandbox::new(sandbox, Some(folder.artifacts()?))?;
+    let store = Arc::new(folder.store);
     let engine = Engine::start(store, sandbox, clock, observer, config.engine.clone()).await;
     engine.context("cannot start the engine")
 }

@@ -66,10 +66,7 @@ impl Sandbox {
     /// cannot be read.
     // By value: it is the one place that is told, and the key stays here.
     #[allow(clippy::needless_pass_by_value)]
-    pub fn new(
-        config: SandboxConfig,
-        artifacts: Option<Dir>,
-    ) -> Result<Self, SandboxError> {
+    pub fn new(config: SandboxConfig, artifacts: Option<Dir>) -> Result<Self, SandboxError> {
         let failed = |error: &dyn std::fmt::Display| SandboxError(error.to_string());
         let engine =
             Engine::new(&engine_config(&config)).map_err(|error| failed(&format!("{error:#}")))?;

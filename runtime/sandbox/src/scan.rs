@@ -6,8 +6,8 @@ use wasmparser::{
     TypeBounds, Validator, WasmFeatures,
 };
 
-use crate::UploadError;
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
+use crate::{UploadError, wasi};
 
 // Bounds on an upload. CPython's component, the largest that people build,
 // has about 20,000 functions, the longest of 300 KB.
@@ -242,13 +242,14 @@ impl Scan {
     }
 
     fn check_imports(&self) -> Result<(), UploadError> {
-        let ours = |name: &&String| !name.starts_with(HOST) && !name.starts_with(TYPES);
-        let names: Vec<_> = self.imports.iter().filter(ours).cloned().collect();
+        let unknown = |name: &&String| {
+            !name.starts_with(HOST) && !name.starts_with(TYPES) && !wasi::provides(name)
+        };
+        let names: Vec<_> = self.imports.iter().filter(unknown).cloned().collect();
         if names.is_empty() {
             return Ok(());
         }
-        let wasi = names.iter().any(|name| name.starts_with("wasi"));
-        Err(UploadError::UnknownImports { names, wasi })
+        Err(UploadError::UnknownImports(names))
     }
 }
 

@@ -8,7 +8,7 @@ use ringfence_model::{EventId, Limits, Recalled, RuleName};
 use crate::log::LogBuffer;
 use crate::memory::MemoryMeter;
 use crate::random::Random;
-use crate::wasi::{DataFolder, Wasi};
+use crate::wasi::{TenantData, Wasi};
 use crate::{Recall, RecallError, Run};
 
 /// One run's meters, and what its host functions answer from.
@@ -30,7 +30,7 @@ pub(crate) struct RunState {
     /// What the stand-ins for WASI keep, if they were asked anything.
     pub(crate) wasi: Option<Box<Wasi>>,
     /// Where its tenant's data are.
-    pub(crate) data: Option<DataFolder>,
+    pub(crate) data: Option<TenantData>,
     seed: (EventId, Option<RuleName>),
     random: Option<Random>,
 }
@@ -47,7 +47,7 @@ impl RunState {
             now_ms: run.event.accepted_us / 1000,
             asked_now: false,
             wasi: None,
-            data: tenant_data.map(|folders| DataFolder {
+            data: tenant_data.map(|folders| TenantData {
                 folders: Arc::clone(folders),
                 tenant: run.tenant.clone(),
             }),

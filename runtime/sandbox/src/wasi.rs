@@ -30,7 +30,7 @@ use self::output::Lines;
 use crate::log::LogBuffer;
 use crate::state::RunState;
 
-pub(crate) use self::folder::DataFolder;
+pub(crate) use self::folder::TenantData;
 
 /// The version that is linked. Wasmtime takes it for every 0.2 version, so
 /// this is the newest whose functions are all here.

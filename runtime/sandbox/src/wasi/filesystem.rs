@@ -57,9 +57,7 @@ pub(super) fn types(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
     interface.resource::<Entries>("directory-entry-stream")?;
     interface.func(
         "filesystem-error-code",
-        |caller, (error,): (Resource<IoError>,)| {
-            Ok((Some(wasi(caller).table.get(&error)?.0),))
-        },
+        |caller, (error,): (Resource<IoError>,)| Ok((Some(wasi(caller).table.get(&error)?.0),)),
     )?;
     reading(interface)?;
     looking(interface)?;
@@ -250,15 +248,11 @@ fn open_at(
 fn changing(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
     interface.func(
         "[method]descriptor.write-via-stream",
-        |_, _: (Resource<Descriptor>, u64)| -> Answered<Resource<Output>> {
-            read_only()
-        },
+        |_, _: (Resource<Descriptor>, u64)| -> Answered<Resource<Output>> { read_only() },
     )?;
     interface.func(
         "[method]descriptor.append-via-stream",
-        |_, _: (Resource<Descriptor>,)| -> Answered<Resource<Output>> {
-            read_only()
-        },
+        |_, _: (Resource<Descriptor>,)| -> Answered<Resource<Output>> { read_only() },
     )?;
     interface.func(
         "[method]descriptor.set-size",

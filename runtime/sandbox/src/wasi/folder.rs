@@ -10,8 +10,8 @@ use std::io;
 use std::sync::Arc;
 use std::vec;
 
-use cap_std::fs::{Dir, File, FileExt, FileType, FileTypeExt, Metadata, MetadataExt, OpenOptions};
 use cap_std::fs::OpenOptionsExt;
+use cap_std::fs::{Dir, File, FileExt, FileType, Metadata, MetadataExt, OpenOptions};
 use ringfence_model::TenantId;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -27,7 +27,7 @@ pub(super) const ENTRIES_MAX: usize = 4096;
 
 /// A tenant's data folder, among those of all tenants.
 #[derive(Debug, Clone)]
-pub(crate) struct DataFolder {
+pub(crate) struct TenantData {
     /// Where each tenant's folder is, by its name.
     pub(crate) folders: Arc<Dir>,
     /// Which tenant.
@@ -234,7 +234,7 @@ impl Entries {
     }
 }
 
-impl DataFolder {
+impl TenantData {
     /// Opens it, if there is one.
     ///
     /// # Errors

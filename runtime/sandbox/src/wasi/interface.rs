@@ -39,7 +39,9 @@ impl Interface<'_> {
         let ty = ResourceType::host::<T>();
         self.0.resource(name, ty, |mut caller, rep| {
             charge_call(&mut caller, 0)?;
-            wasi(&mut caller).table.delete(Resource::<T>::new_own(rep))?;
+            wasi(&mut caller)
+                .table
+                .delete(Resource::<T>::new_own(rep))?;
             Ok(())
         })
     }
@@ -47,7 +49,8 @@ impl Interface<'_> {
     /// Defines a resource of which the table holds none.
     pub(super) fn empty_resource<T: 'static>(&mut self, name: &str) -> wasmtime::Result<()> {
         let ty = ResourceType::host::<T>();
-        self.0.resource(name, ty, |mut caller, _| charge_call(&mut caller, 0))
+        self.0
+            .resource(name, ty, |mut caller, _| charge_call(&mut caller, 0))
     }
 
     /// Defines functions of any type that answer with an error code.

@@ -54,6 +54,8 @@ fn wait(wasi: &mut Wasi, pollables: &[Resource<Pollable>]) -> wasmtime::Result<V
     }
     let first = whens.iter().min().copied().unwrap_or(0);
     wasi.waited_ns = wasi.waited_ns.max(first);
-    let ready = (0..).zip(&whens).filter(|(_, when)| **when <= wasi.waited_ns);
+    let ready = (0..)
+        .zip(&whens)
+        .filter(|(_, when)| **when <= wasi.waited_ns);
     Ok(ready.map(|(index, _)| index).collect())
 }

@@ -168,11 +168,7 @@ fn write(
     print(caller, stream, &bytes)
 }
 
-fn print(
-    caller: &mut Caller<'_>,
-    stream: &Resource<Output>,
-    bytes: &[u8],
-) -> wasmtime::Result<()> {
+fn print(caller: &mut Caller<'_>, stream: &Resource<Output>, bytes: &[u8]) -> wasmtime::Result<()> {
     let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
     charge_bytes(caller, bytes.len() + lines * LINE_BYTES)?;
     let output = *wasi(caller).table.get(stream)?;
