@@ -55,11 +55,18 @@ impl Interface<'_> {
 
     /// Defines functions of any type that answer with an error code.
     pub(super) fn denied(&mut self, name: &str, code: &'static str) -> wasmtime::Result<()> {
-        self.0.func_new(name, move |mut caller, _, _, results| {
-            charge_call(&mut caller, 0)?;
-            results[0] = Val::Result(Err(Some(Box::new(Val::Enum(code.into())))));
-            Ok(())
-        })
+        self.0
+            .func_new(name, move |mut caller, _, params, results| {
+                charge_call(&mut caller, 0)?;
+                for param in params {
+                    // A handle that was lent must be given back.
+                    if let Val::Resource(handle) = param {
+                        handle.resource_drop(&mut caller)?;
+                    }
+                }
+                results[0] = Val::Result(Err(Some(Box::new(Val::Enum(code.into())))));
+                Ok(())
+            })
     }
 
     /// Defines methods of resources that no run ever gets.

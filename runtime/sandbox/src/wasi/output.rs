@@ -65,7 +65,7 @@ impl Lines {
         // What stands for a byte that is no text is longer than the byte.
         let length = if cut_off { written } else { text.len() };
         let kept = cut(&text, log.room(level));
-        log.write(level, kept, length.max(kept.len()));
+        log.print(level, kept, length.max(kept.len()));
     }
 
     /// Writes a line that does not end with the run's last byte.
