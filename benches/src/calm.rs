@@ -36,6 +36,7 @@ impl Calm {
             memory_bytes_max: 256 << 20,
             cache_bytes: 256 << 20,
             artifact_bytes: 0,
+            tenant_data: None,
             artifact_key: [0; 32],
         };
         let sandbox = Sandbox::new(config, None)?;

@@ -162,6 +162,7 @@ impl Bench {
             memory_bytes_max: 256 << 20,
             cache_bytes: 256 << 20,
             artifact_bytes: 64 << 20,
+            tenant_data: None,
             artifact_key: [0; 32],
         };
         let bare = bare::Bare::new(&ringfence_sandbox::engine_config(&config), guest)

@@ -5,6 +5,8 @@
 //! listen = "127.0.0.1:8700"
 //! # Where everything is kept; seen from this file's folder.
 //! data = "data"
+//! # Data that tenants' rules may read, each in a folder with its tenant's name.
+//! tenant_data = "tenant-data"
 //! # Threads that run rules; one per core where it is not said.
 //! workers = 2
 //!
@@ -63,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Where everything is kept.
     pub(crate) data: PathBuf,
+    /// Where tenants' data are, if rules may read any.
+    pub(crate) tenant_data: Option<PathBuf>,
     /// The log.
     pub(crate) log: LogConfig,
     /// The engine.
@@ -80,6 +84,8 @@ pub(crate) struct Overrides {
     pub(crate) listen: Option<SocketAddr>,
     /// Where everything is kept.
     pub(crate) data: Option<PathBuf>,
+    /// Where tenants' data are.
+    pub(crate) tenant_data: Option<PathBuf>,
     /// The log's filter.
     pub(crate) log_filter: Option<String>,
 }
@@ -119,6 +125,7 @@ impl Default for LogConfig {
 struct File {
     listen: Option<SocketAddr>,
     data: Option<PathBuf>,
+    tenant_data: Option<PathBuf>,
     workers: Option<usize>,
     log: LogConfig,
     retention: Retention,
@@ -175,6 +182,7 @@ impl Config {
 
     fn new(file: File, folder: &Path, overrides: Overrides) -> Result<Self> {
         let data = overrides.data.or(file.data.map(|data| folder.join(data)));
+        let tenant_data = file.tenant_data.map(|data| folder.join(data));
         let listen = match overrides.listen.or(file.listen) {
             Some(listen) => listen,
             None => LISTEN.parse()?,
@@ -201,6 +209,7 @@ impl Config {
             artifact_bytes: file.artifacts.bytes.unwrap_or(ARTIFACT_BYTES),
             listen,
             data: data.unwrap_or_else(|| DATA.into()),
+            tenant_data: overrides.tenant_data.or(tenant_data),
             log,
             engine,
         })
@@ -270,26 +279,31 @@ mod tests {
         let config = config("", Overrides::default());
         assert_eq!(config.listen.to_string(), LISTEN);
         assert_eq!(config.data, Path::new("data"));
+        assert_eq!(config.tenant_data, None);
         assert_eq!(config.log.filter, "info");
         assert_eq!(config.engine.plans["standard"], Limits::default());
     }
 
     #[test]
     fn the_command_line_goes_before_the_file() {
-        let text = "listen = '0.0.0.0:1'\ndata = 'd'\n[log]\nfilter = 'warn'\nformat = 'json'";
+        let text = "listen = '0.0.0.0:1'\ndata = 'd'\ntenant_data = 't'\n[log]\nfilter = 'warn'\nformat = 'json'";
         let from_file = config(text, Overrides::default());
         assert_eq!(from_file.listen.port(), 1);
         assert_eq!(from_file.data, Path::new("/etc/rf/d"));
+        let tenant_data = from_file.tenant_data.as_deref();
+        assert_eq!(tenant_data, Some(Path::new("/etc/rf/t")));
         assert_eq!(from_file.log.format, LogFormat::Json);
         let overrides = Overrides {
             listen: Some("127.0.0.1:0".parse().unwrap()),
             data: Some("e".into()),
+            tenant_data: Some("u".into()),
             log_filter: Some("debug".to_owned()),
             file: None,
         };
         let overridden = config(text, overrides);
         assert_eq!(overridden.listen.port(), 0);
         assert_eq!(overridden.data, Path::new("e"));
+        assert_eq!(overridden.tenant_data.as_deref(), Some(Path::new("u")));
         assert_eq!(overridden.log.filter, "debug");
     }
 

@@ -5,6 +5,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cap_std::ambient_authority;
@@ -31,6 +32,16 @@ pub(crate) struct DataFolder {
     dir: PathBuf,
     /// The database.
     pub(crate) store: Sqlite,
+}
+
+/// Opens the folder of the tenants' data, if there is one. It is never made:
+/// one that is not there was named by mistake.
+pub(crate) fn open_tenants(dir: Option<&Path>) -> Result<Option<Arc<Dir>>> {
+    let Some(dir) = dir else { return Ok(None) };
+    let open = Dir::open_ambient_dir(dir, ambient_authority())
+        .with_context(|| format!("cannot open the tenants' data in {}", dir.display()))
+        .hint("`tenant_data` and `--tenant-data` name a folder with a folder for each tenant.")?;
+    Ok(Some(Arc::new(open)))
 }
 
 impl DataFolder {

@@ -9,7 +9,7 @@ use ringfence_processes::{ChildCompiler, Program};
 use ringfence_sandbox::{Sandbox, SandboxConfig};
 
 use crate::config::Config;
-use crate::data::DataFolder;
+use crate::data::{self, DataFolder};
 
 /// Compiled components kept in memory, in bytes.
 const CACHE_BYTES: u64 = 256 * 1024 * 1024;
@@ -50,7 +50,7 @@ pub(crate) fn compiler() -> Arc<ChildCompiler> {
 /// The engine with its store and its sandbox. It recovers what waits and goes
 /// on with it.
 pub(crate) async fn start(
-    data: DataFolder,
+    folder: DataFolder,
     config: &Config,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
@@ -61,10 +61,11 @@ pub(crate) async fn start(
         memory_bytes_max: memory_bytes_max(),
         cache_bytes: CACHE_BYTES,
         artifact_bytes: config.artifact_bytes,
-        artifact_key: data.artifact_key()?,
+        tenant_data: data::open_tenants(config.tenant_data.as_deref())?,
+        artifact_key: folder.artifact_key()?,
     };
-    let sandbox = Sandbox::with_compiler(sandbox, Some(data.artifacts()?), compiler())?;
-    let store = Arc::new(data.store);
+    let sandbox = Sandbox::with_compiler(sandbox, Some(folder.artifacts()?), compiler())?;
+    let store = Arc::new(folder.store);
     let engine = Engine::start(store, sandbox, clock, observer, config.engine.clone()).await;
     engine.context("cannot start the engine")
 }

@@ -13,9 +13,8 @@ use ringfence_sandbox::{
 
 use crate::build::{RuleFolder, build};
 use crate::case::Case;
-use crate::console;
 use crate::error::Hint as _;
-use crate::{files, host};
+use crate::{console, data, files, host};
 
 /// The largest component that any plan may allow, in bytes.
 const COMPONENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -62,14 +61,16 @@ impl Named {
 }
 
 impl Lab {
-    /// Sets it up for runs within these limits.
-    pub(crate) fn new(limits: &Limits) -> Result<Self> {
+    /// Sets it up for runs within these limits, which may read the data of
+    /// the tenant `local` in this folder.
+    pub(crate) fn new(limits: &Limits, tenant_data: Option<&Path>) -> Result<Self> {
         let config = SandboxConfig {
             concurrent_runs: 1,
             memory_bytes_max: limits.memory_bytes,
             cache_bytes: CACHE_BYTES,
-            // Nothing is kept on disk.
             artifact_bytes: 0,
+            tenant_data: data::open_tenants(tenant_data)?,
+            // Nothing is kept on disk that it would authenticate.
             artifact_key: [0; 32],
         };
         let sandbox = Sandbox::with_compiler(config, None, host::compiler())?;

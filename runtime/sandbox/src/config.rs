@@ -1,5 +1,9 @@
 //! How a sandbox is set up.
 
+use std::sync::Arc;
+
+use cap_std::fs::Dir;
+
 /// How much of the host the sandbox may use.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
@@ -12,6 +16,10 @@ pub struct SandboxConfig {
     pub cache_bytes: u64,
     /// Compiled artifacts kept on disk, in bytes of files.
     pub artifact_bytes: u64,
+    /// Where tenants' data are, each in the folder with its name: their rules
+    /// may read them, by way of WASI. Opened before the first run, and the
+    /// only folder that runs can reach.
+    pub tenant_data: Option<Arc<Dir>>,
     /// Authenticates compiled artifacts on disk.
     pub artifact_key: [u8; 32],
 }
@@ -24,6 +32,7 @@ impl SandboxConfig {
             memory_bytes_max: 0,
             cache_bytes: 0,
             artifact_bytes: 0,
+            tenant_data: None,
             artifact_key: [0; 32],
         }
     }

@@ -8,6 +8,7 @@ use crate::bindings::Level;
 use crate::fuel::{charge_bytes, charge_call};
 use crate::log::cut;
 use crate::state::RunState;
+use crate::wasi;
 
 /// Keys that one run may ask for; each is kept in its journal entry.
 const RECALLS_MAX: usize = 256;
@@ -22,7 +23,8 @@ pub(crate) struct Misuse(pub(crate) String);
 #[error("remembered values cannot be read")]
 struct Abandoned;
 
-/// Links the host's functions.
+/// Links the host's functions, and the stand-ins for WASI. A component that
+/// imports none of those pays nothing for them: it is given what it imports.
 ///
 /// # Errors
 /// None that depend on a guest.
@@ -45,6 +47,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<RunState>> {
         charge_call(&mut store, 0)?;
         Ok((store.data_mut().random(),))
     })?;
+    wasi::link(&mut linker)?;
     Ok(linker)
 }
 

@@ -186,7 +186,8 @@ struct Metered<'a> {
 }
 
 impl Metered<'_> {
-    fn end<T>(&self, result: wasmtime::Result<T>, state: RunState) -> Ended<T> {
+    fn end<T>(&self, result: wasmtime::Result<T>, mut state: RunState) -> Ended<T> {
+        state.end_output();
         let fuel = self.charged(result.as_ref().err());
         let wall = self.watch.wall();
         let asked_random = state.asked_random();

@@ -6,8 +6,8 @@
 //! (`scan`), a core module is made a component (`componentize`) and compiled
 //! (`build`, in a process of its own where the host has one for it), asked for its manifest, and kept (`artifact`). A run goes
 //! through [`Sandbox::run`]: a fresh instance (`instance`) with the meters of
-//! `state`, which the host functions (`host`) and the memory limiter
-//! (`memory`) draw on; its end is told by `stop` or checked by `effects`.
+//! `state`, which the host functions (`host`), the stand-ins for WASI (`wasi`)
+//! and the memory limiter (`memory`) draw on; its end is told by `stop` or checked by `effects`.
 
 mod artifact;
 mod bindings;
@@ -33,6 +33,7 @@ mod stop;
 mod stopwatch;
 mod ticker;
 mod upload;
+mod wasi;
 
 pub use build::{Built, CompileHere, Compiler};
 pub use config::{SandboxConfig, SandboxError};

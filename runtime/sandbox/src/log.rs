@@ -15,6 +15,8 @@ pub(crate) struct LogBuffer {
     written: u64,
     kept: u64,
     last_error: Option<String>,
+    /// Whether that was printed, and what is printed next belongs to it.
+    printed: bool,
 }
 
 /// What is left of it after the run.
@@ -23,7 +25,8 @@ pub(crate) struct Logged {
     pub(crate) log: Log,
     /// Bytes written, before the log was cut.
     pub(crate) written: u64,
-    /// The last line at level error, also where the log no longer has it.
+    /// The last line at level error, or the end of what was printed as an
+    /// error; also where the log no longer has it.
     pub(crate) last_error: Option<String>,
 }
 
@@ -36,6 +39,7 @@ impl LogBuffer {
             written: 0,
             kept: 0,
             last_error: None,
+            printed: false,
         }
     }
 
@@ -52,12 +56,33 @@ impl LogBuffer {
         }
     }
 
+    /// Adds a line that a program printed, like [`Self::write`]. Of errors,
+    /// which take several lines then, the end is kept, and not the last line.
+    pub(crate) fn print(&mut self, level: LogLevel, message: &str, written: usize) {
+        let before = match level {
+            LogLevel::Error if self.printed => self.last_error.take(),
+            _ => None,
+        };
+        self.write(level, message, written);
+        if level == LogLevel::Error {
+            self.printed = true;
+            if let (Some(mut text), Some(last)) = (before, &self.last_error) {
+                text.push('\n');
+                text.push_str(last);
+                let start =
+                    text.ceil_char_boundary(text.len() - LAST_ERROR_BYTES_MAX.min(text.len()));
+                self.last_error = Some(text.split_off(start));
+            }
+        }
+    }
+
     /// Adds a line, as much of it as there is room for. `message` is the text,
     /// or its beginning of at least [`Self::room`] bytes; `written` is the
     /// whole text's length.
     pub(crate) fn write(&mut self, level: LogLevel, message: &str, written: usize) {
         if level == LogLevel::Error {
             self.last_error = Some(cut(message, LAST_ERROR_BYTES_MAX).to_owned());
+            self.printed = false;
         }
         self.written += written as u64;
         if self.log.truncated {
@@ -122,6 +147,23 @@ mod tests {
         let logged = buffer.finish();
         assert_eq!(logged.log.lines.len(), LINES_MAX);
         assert!(logged.log.truncated);
+    }
+
+    #[test]
+    fn of_printed_errors_the_end_is_kept() {
+        let mut buffer = LogBuffer::new(10);
+        write(&mut buffer, LogLevel::Error, "logged");
+        for line in ["Traceback:", &"x".repeat(1015), "Error: ü"] {
+            let message = cut(line, buffer.room(LogLevel::Error)).to_owned();
+            buffer.print(LogLevel::Error, &message, line.len());
+            buffer.print(LogLevel::Info, "", 0);
+        }
+        let last = buffer.finish().last_error.unwrap();
+        assert_eq!(last.len(), LAST_ERROR_BYTES_MAX);
+        assert!(
+            last.starts_with("x") && last.ends_with("x\nError: ü"),
+            "{last}"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use ringfence_model::{EventId, RuleName};
 const DOMAIN: &str = "ringfence 0.1 random";
 
 /// A stream of numbers: BLAKE3's extended output over the event's id and the
-/// rule's name, read as little-endian 32-bit words. So a repetition of a run
+/// rule's name, read as little-endian words. So a repetition of a run
 /// sees the numbers that the run saw, and two rules on one event do not see
 /// the same ones.
 pub(crate) struct Random {
@@ -28,7 +28,12 @@ impl Random {
     /// The next number.
     pub(crate) fn next(&mut self) -> u32 {
         let mut word = [0; 4];
-        self.words.fill(&mut word);
+        self.fill(&mut word);
         u32::from_le_bytes(word)
+    }
+
+    /// The bytes of the next ones.
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
+        self.words.fill(bytes);
     }
 }

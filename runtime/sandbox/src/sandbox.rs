@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cap_std::fs::Dir;
 use moka::sync::Cache;
 use ringfence_model::{Json, Limits, Manifest, RunLimits, Trigger, VersionId};
 use wasmtime::Engine;
@@ -34,6 +35,7 @@ struct Inner {
     failures: Failures,
     cache: Cache<VersionId, Prepared>,
     nothing: Arc<dyn Recall>,
+    tenant_data: Option<Arc<Dir>>,
     _ticker: Ticker,
 }
 
@@ -66,7 +68,7 @@ impl Sandbox {
     /// cannot be read.
     pub fn new(
         config: SandboxConfig,
-        artifacts: Option<cap_std::fs::Dir>,
+        artifacts: Option<Dir>,
     ) -> Result<Self, SandboxError> {
         let compiler = Arc::new(CompileHere::new(&config)?);
         Self::with_compiler(config, artifacts, compiler)
@@ -80,7 +82,7 @@ impl Sandbox {
     #[allow(clippy::needless_pass_by_value)]
     pub fn with_compiler(
         config: SandboxConfig,
-        artifacts: Option<cap_std::fs::Dir>,
+        artifacts: Option<Dir>,
         compiler: Arc<dyn Compiler>,
     ) -> Result<Self, SandboxError> {
         let failed = |error: &dyn std::fmt::Display| SandboxError(error.to_string());
@@ -110,6 +112,7 @@ impl Sandbox {
                 failures: Failures::new(),
                 cache,
                 nothing: Arc::new(NothingRemembered),
+                tenant_data: config.tenant_data,
                 _ticker: ticker,
             }),
         })
@@ -299,7 +302,7 @@ impl Sandbox {
         } = compiled.call(
             run.limits,
             run.fuel,
-            || RunState::of(run),
+            || RunState::of(run, self.inner.tenant_data.as_ref()),
             |store, instance| {
                 instance
                     .get_typed_func::<HandleParams<'_>, Handled>(&mut *store, &compiled.handle)?

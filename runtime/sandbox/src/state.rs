@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use cap_std::fs::Dir;
 use ringfence_model::{EventId, Limits, Recalled, RuleName};
 
 use crate::log::LogBuffer;
 use crate::memory::MemoryMeter;
 use crate::random::Random;
+use crate::wasi::{TenantData, Wasi};
 use crate::{Recall, RecallError, Run};
 
 /// One run's meters, and what its host functions answer from.
@@ -25,13 +27,17 @@ pub(crate) struct RunState {
     pub(crate) now_ms: u64,
     /// Whether it asked for them.
     pub(crate) asked_now: bool,
+    /// What the stand-ins for WASI keep, if they were asked anything.
+    pub(crate) wasi: Option<Box<Wasi>>,
+    /// Where its tenant's data are.
+    pub(crate) data: Option<TenantData>,
     seed: (EventId, Option<RuleName>),
     random: Option<Random>,
 }
 
 impl RunState {
-    /// For a run on an event.
-    pub(crate) fn of(run: &Run<'_>) -> Self {
+    /// For a run on an event, with the folder of the tenants' data.
+    pub(crate) fn of(run: &Run<'_>, tenant_data: Option<&Arc<Dir>>) -> Self {
         Self {
             memory: MemoryMeter::new(run.limits.memory_bytes),
             log: LogBuffer::new(run.limits.log_bytes),
@@ -40,13 +46,18 @@ impl RunState {
             recall_error: None,
             now_ms: run.event.accepted_us / 1000,
             asked_now: false,
+            wasi: None,
+            data: tenant_data.map(|folders| TenantData {
+                folders: Arc::clone(folders),
+                tenant: run.tenant.clone(),
+            }),
             seed: (run.event.id, Some(run.rule.clone())),
             random: None,
         }
     }
 
     /// For `describe`, which has no event: the clock stands at 0, nothing is
-    /// remembered, and randomness is always the same.
+    /// remembered, there are no data, and randomness is always the same.
     pub(crate) fn of_describe(limits: &Limits, nothing: Arc<dyn Recall>) -> Self {
         Self {
             memory: MemoryMeter::new(limits.memory_bytes),
@@ -56,6 +67,8 @@ impl RunState {
             recall_error: None,
             now_ms: 0,
             asked_now: false,
+            wasi: None,
+            data: None,
             seed: (EventId::from_bytes([0; 16]), None),
             random: None,
         }
@@ -63,10 +76,25 @@ impl RunState {
 
     /// The run's next random number.
     pub(crate) fn random(&mut self) -> u32 {
+        self.stream().next()
+    }
+
+    /// The bytes of the next ones.
+    pub(crate) fn fill_random(&mut self, bytes: &mut [u8]) {
+        self.stream().fill(bytes);
+    }
+
+    fn stream(&mut self) -> &mut Random {
         let (event, rule) = &self.seed;
         self.random
             .get_or_insert_with(|| Random::seeded(*event, rule.as_ref()))
-            .next()
+    }
+
+    /// Puts what was printed last into the log.
+    pub(crate) fn end_output(&mut self) {
+        if let Some(wasi) = &mut self.wasi {
+            wasi.end(&mut self.log);
+        }
     }
 
     /// Whether it asked for one.

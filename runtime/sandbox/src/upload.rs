@@ -56,13 +56,8 @@ pub enum UploadError {
     #[error("the component does not export {}", list(.0))]
     MissingExports(Vec<String>),
     /// It wants something that no rule gets.
-    #[error("the component imports {}, which is not available to rules", list(.names))]
-    UnknownImports {
-        /// What, by name.
-        names: Vec<String>,
-        /// Whether WASI is among it.
-        wasi: bool,
-    },
+    #[error("the component imports {}, which is not available to rules", list(.0))]
+    UnknownImports(Vec<String>),
     /// An import or export is not of the type that the WIT world gives it.
     #[error("the component does not fit the world `ringfence:rule/rule@0.1.0`: {0}")]
     WrongType(String),
@@ -93,6 +88,25 @@ fn list(names: &[String]) -> String {
     quoted.join(", ")
 }
 
+/// By what it is that is imported and not there.
+fn import_hint(names: &[String]) -> &'static str {
+    let is_0_2 = |name: &str| name.contains("@0.2.") && !name.contains("-rc-");
+    let any = |is: &dyn Fn(&str) -> bool| names.iter().any(|name| is(name));
+    if any(&|name| name.starts_with("wasi_")) {
+        return "This is WASI 0.1. Build for the target wasm32-wasip2, or make a component of it with the adapter from WASI 0.1 to 0.2 (`wasm-tools component new --adapt`).";
+    }
+    if any(&|name| name.starts_with("wasi:http/")) {
+        return "Rules have no network: what should happen outside is returned as an effect. Build without HTTP (`--disable http` for componentize-js).";
+    }
+    if any(&|name| name.starts_with("wasi:") && !is_0_2(name)) {
+        return "Rules may import WASI 0.2; build with a toolchain for that version (`--sync` for componentize-qjs).";
+    }
+    if any(&|name| name.starts_with("wasi:")) {
+        return "Of WASI 0.2 there are stand-ins for `io`, `clocks`, `random`, `cli`, `filesystem` and `sockets`; remove what imports more.";
+    }
+    "A rule may import `ringfence:rule/host@0.1.0` and WASI 0.2, and nothing else; remove what imports more."
+}
+
 impl UploadError {
     /// Stable, for programs.
     pub fn code(&self) -> &'static str {
@@ -103,7 +117,7 @@ impl UploadError {
             Self::TooComplex { .. } => "too-complex",
             Self::NoWitType => "no-wit-type",
             Self::MissingExports(_) => "missing-exports",
-            Self::UnknownImports { .. } => "unknown-imports",
+            Self::UnknownImports(_) => "unknown-imports",
             Self::WrongType(_) => "wrong-type",
             Self::CompileFailed(_) => "compile-failed",
             Self::CompileLimit { .. } => "compile-limit",
@@ -134,12 +148,7 @@ impl UploadError {
             Self::MissingExports(_) => {
                 "Implement the world `ringfence:rule/rule@0.1.0`, which exports `describe` and `handle`."
             }
-            Self::UnknownImports { wasi: true, .. } => {
-                "Stand-ins for WASI are not available yet. Build for a target without WASI: wasm32-unknown-unknown works."
-            }
-            Self::UnknownImports { .. } => {
-                "A rule may import `ringfence:rule/host@0.1.0` and nothing else; remove what imports more."
-            }
+            Self::UnknownImports(names) => import_hint(names),
             Self::WrongType(_) => {
                 "Generate the bindings again from this host's WIT package, `ringfence:rule@0.1.0`."
             }

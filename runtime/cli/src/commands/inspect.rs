@@ -36,7 +36,7 @@ struct Shown<'a> {
 pub(crate) fn inspect(args: &InspectArgs) -> Result<Verdict> {
     let limits = Limits::default();
     let named = Named::find(&args.component)?;
-    let inspected = Lab::new(&limits)?.load(&named.component)?.inspected;
+    let inspected = Lab::new(&limits, None)?.load(&named.component)?.inspected;
     if inspected.size > limits.component_bytes {
         console::warn(format_args!(
             "the plan `standard` allows components of {}; this one needs a plan that allows more",

@@ -28,6 +28,10 @@ pub(crate) struct RunArgs {
     /// The configuration [default: the fixture's, or that of the rule's folder]
     #[arg(long, value_name = "JSON")]
     config: Option<String>,
+    /// Data that the rule may read: DIR/local, for runs are those of a tenant
+    /// `local`.
+    #[arg(long, value_name = "DIR")]
+    tenant_data: Option<PathBuf>,
     /// Prints one JSON object.
     #[arg(long)]
     json: bool,
@@ -58,7 +62,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict> {
     let named = Named::find(&args.component)?;
     let config = configuration(args, &case, &named)?;
     let limits = Limits::default();
-    let lab = Lab::new(&limits)?;
+    let lab = Lab::new(&limits, args.tenant_data.as_deref())?;
     let loaded = lab.load(&named.component)?;
     let triggered = loaded
         .inspected

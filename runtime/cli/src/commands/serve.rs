@@ -31,6 +31,10 @@ pub(crate) struct ServeArgs {
     /// Where everything is kept [default: data]
     #[arg(long, value_name = "DIR", env = "RINGFENCE_DATA")]
     data: Option<PathBuf>,
+    /// Where tenants' data are that their rules may read, each in a folder
+    /// with the tenant's name
+    #[arg(long, value_name = "DIR", env = "RINGFENCE_TENANT_DATA")]
+    tenant_data: Option<PathBuf>,
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8700]
     #[arg(long, value_name = "ADDR", env = "RINGFENCE_LISTEN")]
     listen: Option<SocketAddr>,
@@ -44,6 +48,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Verdict> {
         file: args.config.clone(),
         listen: args.listen,
         data: args.data.clone(),
+        tenant_data: args.tenant_data.clone(),
         log_filter: args.log.clone(),
     })?;
     logging::start(&config.log)?;

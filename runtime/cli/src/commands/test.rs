@@ -38,6 +38,10 @@ pub(crate) struct TestArgs {
     /// A component, or a folder with NAME.wasm for each rule, instead of building.
     #[arg(long, value_name = "PATH")]
     component: Option<PathBuf>,
+    /// Data that rules may read: DIR/local, for runs are those of a tenant
+    /// `local`.
+    #[arg(long, value_name = "DIR")]
+    tenant_data: Option<PathBuf>,
 }
 
 /// How to tell what came of it.
@@ -57,7 +61,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<Verdict> {
     let rules = find::rules(&args.path, args.component.as_deref())?;
     let mut summary = Summary::default();
     for rule in &rules {
-        let outcomes = test_rule(rule, filter.as_ref(), args.update, &mut summary)?;
+        let outcomes = test_rule(rule, filter.as_ref(), args, &mut summary)?;
         if args.format == Format::Text {
             report::text(rule, &outcomes)?;
         }
@@ -77,7 +81,7 @@ pub(crate) fn test(args: &TestArgs) -> Result<Verdict> {
 fn test_rule(
     rule: &RuleUnderTest,
     filter: Option<&Regex>,
-    update: bool,
+    args: &TestArgs,
     summary: &mut Summary,
 ) -> Result<Vec<Outcome>> {
     let fixtures = find::fixtures(&rule.folder.dir)?;
@@ -88,10 +92,10 @@ fn test_rule(
         ));
         return Ok(Vec::new());
     }
-    let bench = check::Bench::set_up(rule)?;
+    let bench = check::Bench::set_up(rule, args.tenant_data.as_deref())?;
     let mut outcomes = Vec::new();
     for path in &fixtures {
-        let outcome = bench.check(path, filter, update)?;
+        let outcome = bench.check(path, filter, args.update)?;
         match outcome {
             Some(outcome) => outcomes.push(outcome),
             None => summary.filtered_out += 1,

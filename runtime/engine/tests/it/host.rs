@@ -42,6 +42,7 @@ impl Host {
             memory_bytes_max: 32 << 20,
             cache_bytes: 64 << 20,
             artifact_bytes: 64 << 20,
+            tenant_data: None,
             artifact_key: [7; 32],
         };
         let sandbox = Sandbox::new(sandbox, None).unwrap();

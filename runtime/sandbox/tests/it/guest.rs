@@ -21,6 +21,7 @@ pub(crate) enum E<'a> {
 /// `handle`, which gets the address of its parameters as `$args`.
 pub(crate) struct Guest {
     image: Vec<u8>,
+    imports: String,
     module: String,
     describe: String,
     handle: String,
@@ -40,6 +41,7 @@ impl Guest {
     pub(crate) fn new() -> Self {
         let mut guest = Self {
             image: Vec::new(),
+            imports: String::new(),
             module: String::new(),
             describe: String::new(),
             handle: String::new(),
@@ -82,6 +84,22 @@ impl Guest {
     /// With this in the module, besides the usual.
     pub(crate) fn with(mut self, fields: &str) -> Self {
         self.module.push_str(fields);
+        self
+    }
+
+    /// That imports a function of WASI under a name of its own. What it
+    /// imports must come before everything else.
+    pub(crate) fn importing(
+        mut self,
+        interface: &str,
+        function: &str,
+        name: &str,
+        ty: &str,
+    ) -> Self {
+        let version = crate::wasi::VERSION;
+        let import =
+            format!("(import \"wasi:{interface}@{version}\" \"{function}\" (func {name} {ty}))\n");
+        self.imports.push_str(&import);
         self
     }
 
@@ -182,6 +200,7 @@ impl Guest {
         }
         let host = "ringfence:rule/host@0.1.0";
         let Self {
+            imports,
             module,
             describe,
             handle,
@@ -190,6 +209,7 @@ impl Guest {
         } = self;
         format!(
             r#"(module
+              {imports}
               (import "{host}" "log" (func $log (param i32 i32 i32)))
               (import "{host}" "recall" (func $recall (param i32 i32 i32)))
               (import "{host}" "now" (func $now (result i64)))
@@ -210,7 +230,10 @@ impl Guest {
 
     /// As a core module with its WIT type.
     pub(crate) fn core(self) -> Vec<u8> {
-        embed(self.wat().as_bytes())
+        match self.imports.is_empty() {
+            true => embed(self.wat().as_bytes()),
+            false => crate::wasi::embed(self.wat().as_bytes()),
+        }
     }
 
     /// As a component.
@@ -247,6 +270,7 @@ pub(crate) fn config() -> SandboxConfig {
         memory_bytes_max: 64 << 20,
         cache_bytes: 64 << 20,
         artifact_bytes: 64 << 20,
+        tenant_data: None,
         artifact_key: [7; 32],
     }
 }

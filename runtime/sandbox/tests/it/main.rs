@@ -10,3 +10,4 @@ mod host;
 mod runs;
 mod stops;
 mod uploads;
+mod wasi;

@@ -190,12 +190,20 @@ fn what_cannot_be_a_rule_is_refused_with_a_reason() {
 }
 
 #[test]
-fn wasi_is_named_in_the_hint() {
-    let error = UploadError::UnknownImports {
-        names: vec!["wasi:cli/environment@0.2.0".into()],
-        wasi: true,
-    };
-    assert!(error.hint().unwrap().contains("wasm32-unknown-unknown"));
+fn the_hint_fits_what_is_imported() {
+    for (import, says) in [
+        ("wasi_snapshot_preview1", "wasm32-wasip2"),
+        ("wasi_unstable", "wasm32-wasip2"),
+        ("wasi:http/types@0.2.0", "--disable http"),
+        ("wasi:cli/stdout@0.3.0", "WASI 0.2"),
+        ("wasi:cli/stdout@0.2.0-rc-2023-11-10", "WASI 0.2"),
+        ("wasi:keyvalue/store@0.2.0", "`filesystem`"),
+        ("env", "`ringfence:rule/host@0.1.0`"),
+    ] {
+        let error = UploadError::UnknownImports(vec!["a:b/c@1.0.0".into(), import.into()]);
+        let hint = error.hint().unwrap();
+        assert!(hint.contains(says), "{import}: {hint}");
+    }
 }
 
 #[test]

@@ -31,14 +31,14 @@ pub(super) struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     /// Compiles the component.
-    pub(super) fn set_up(rule: &'a RuleUnderTest) -> Result<Self> {
+    pub(super) fn set_up(rule: &'a RuleUnderTest, tenant_data: Option<&Path>) -> Result<Self> {
         let folder = &rule.folder;
         let standard = Limits {
             deadline_ms: DEADLINE_MS,
             ..Limits::default()
         };
         let limits = standard.lowered(&folder.limits);
-        let lab = Lab::new(&limits)?;
+        let lab = Lab::new(&limits, tenant_data)?;
         let loaded = lab
             .load(&rule.component)
             .with_context(|| format!("rule {} cannot be tested", folder.name))?;
