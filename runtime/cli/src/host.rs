@@ -54,6 +54,7 @@ pub(crate) async fn start(
         concurrent_runs: u32::try_from(runs).context("too many workers")?,
         memory_bytes_max: memory_bytes_max(),
         cache_bytes: CACHE_BYTES,
+        reserve_growth: true,
         artifact_key: data.artifact_key()?,
     };
     let sandbox = Sandbox::new(sandbox, Some(data.artifacts()?))?;

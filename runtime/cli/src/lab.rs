@@ -69,6 +69,7 @@ impl Lab {
             memory_bytes_max: limits.memory_bytes,
             cache_bytes: CACHE_BYTES,
             // Nothing is kept on disk that it would authenticate.
+            reserve_growth: true,
             artifact_key: [0; 32],
         };
         let sandbox = Sandbox::new(config, None)?;

@@ -10,6 +10,10 @@ pub struct SandboxConfig {
     pub memory_bytes_max: u64,
     /// Compiled artifacts kept in memory, by their size in bytes.
     pub cache_bytes: u64,
+    /// Whether what is compiled serves `memory.grow` from reserved pages,
+    /// where that cannot be noticed. Off, growth costs system calls, which
+    /// all threads wait for; for comparing, and for ruling it out.
+    pub reserve_growth: bool,
     /// Authenticates compiled artifacts on disk.
     pub artifact_key: [u8; 32],
 }

@@ -3,8 +3,8 @@
 //! its thread.
 //!
 //! An upload goes through [`Sandbox::inspect`]: cheap checks on its bytes
-//! (`scan`), a core module is made a component (`componentize`), compiled
-//! (`compile`), asked for its manifest, and kept (`artifact`). A run goes
+//! (`scan`), a core module is made a component (`componentize`), its growth is
+//! rewritten (`rewrite`), it is compiled (`compile`), asked for its manifest, and kept (`artifact`). A run goes
 //! through [`Sandbox::run`]: a fresh instance (`instance`) with the meters of
 //! `state`, which the host functions (`host`) and the memory limiter
 //! (`memory`) draw on; its end is told by `stop` or checked by `effects`.
@@ -23,6 +23,7 @@ mod log;
 mod memory;
 mod random;
 mod recall;
+mod rewrite;
 mod run;
 mod sandbox;
 mod scan;

@@ -12,6 +12,7 @@ use crate::bindings::{self, Described, HandleParams, Handled};
 use crate::compile::compile;
 use crate::componentize::componentize;
 use crate::instance::{Compiled, Ended, Prepared};
+use crate::rewrite::{Rewritten, rewrite};
 use crate::state::RunState;
 use crate::stopwatch::Stopwatch;
 use crate::ticker::Ticker;
@@ -33,6 +34,7 @@ struct Inner {
     artifacts: Artifacts,
     cache: Cache<VersionId, Prepared>,
     nothing: Arc<dyn Recall>,
+    reserve_growth: bool,
     _ticker: Ticker,
 }
 
@@ -88,6 +90,7 @@ impl Sandbox {
                 artifacts,
                 cache,
                 nothing: Arc::new(NothingRemembered),
+                reserve_growth: config.reserve_growth,
                 _ticker: ticker,
             }),
         })
@@ -186,16 +189,26 @@ impl Sandbox {
     }
 
     fn compile(&self, component: &[u8]) -> Result<Artifact, UploadError> {
-        compile(&self.inner.engine, component)
-            .map(Artifacts::fresh)
-            .map_err(UploadError::CompileFailed)
+        let rewritten = if self.inner.reserve_growth {
+            rewrite(component)?
+        } else {
+            Rewritten::unchanged(component)
+        };
+        let compiled =
+            compile(&self.inner.engine, &rewritten.bytes).map_err(UploadError::CompileFailed)?;
+        Ok(Artifacts::fresh(rewritten.reserve_pages, compiled))
     }
 
     fn load(&self, artifact: &Artifact) -> Result<Compiled, UploadError> {
         let component = artifact
             .component(&self.inner.engine)
             .map_err(|error| UploadError::CompileFailed(format!("{error:#}")))?;
-        Compiled::link(&self.inner.linker, &component, artifact.size())
+        Compiled::link(
+            &self.inner.linker,
+            &component,
+            artifact.reserve_pages(),
+            artifact.size(),
+        )
     }
 
     /// Forgets a version that is no longer in the store: its artifact in

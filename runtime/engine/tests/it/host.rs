@@ -41,6 +41,7 @@ impl Host {
             concurrent_runs: 6,
             memory_bytes_max: 32 << 20,
             cache_bytes: 64 << 20,
+            reserve_growth: true,
             artifact_key: [7; 32],
         };
         let sandbox = Sandbox::new(sandbox, None).unwrap();
