@@ -37,6 +37,7 @@ impl Calm {
             cache_bytes: 256 << 20,
             artifact_bytes: 0,
             tenant_data: None,
+            reserve_growth: true,
             artifact_key: [0; 32],
         };
         let sandbox = Sandbox::new(config, None)?;

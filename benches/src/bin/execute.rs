@@ -163,6 +163,7 @@ impl Bench {
             cache_bytes: 256 << 20,
             artifact_bytes: 64 << 20,
             tenant_data: None,
+            reserve_growth: true,
             artifact_key: [0; 32],
         };
         let bare = bare::Bare::new(&ringfence_sandbox::engine_config(&config), guest)

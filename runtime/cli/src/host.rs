@@ -62,6 +62,7 @@ pub(crate) async fn start(
         cache_bytes: CACHE_BYTES,
         artifact_bytes: config.artifact_bytes,
         tenant_data: data::open_tenants(config.tenant_data.as_deref())?,
+        reserve_growth: true,
         artifact_key: folder.artifact_key()?,
     };
     let sandbox = Sandbox::with_compiler(sandbox, Some(folder.artifacts()?), compiler())?;

@@ -71,6 +71,7 @@ impl Lab {
             artifact_bytes: 0,
             tenant_data: data::open_tenants(tenant_data)?,
             // Nothing is kept on disk that it would authenticate.
+            reserve_growth: true,
             artifact_key: [0; 32],
         };
         let sandbox = Sandbox::with_compiler(config, None, host::compiler())?;

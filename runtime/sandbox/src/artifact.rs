@@ -60,6 +60,10 @@ pub(crate) struct Artifacts {
 
 /// A compiled artifact that came out of this installation's compiler, or out of
 /// a file that this installation authenticated. Only this module makes one.
+///
+/// Its first byte is the reserve that its memories were given, in pages (see
+/// `rewrite`): what is counted of them depends on it, so it is authenticated
+/// with the code.
 pub(crate) struct Artifact(Vec<u8>);
 
 impl Artifacts {
@@ -140,8 +144,10 @@ impl Artifacts {
         }
     }
 
-    /// Takes what the compiler has just made.
-    pub(crate) fn fresh(compiled: Vec<u8>) -> Artifact {
+    /// Takes what the compiler has just made, and the reserve that it was
+    /// given before, in pages.
+    pub(crate) fn fresh(reserve_pages: u8, mut compiled: Vec<u8>) -> Artifact {
+        compiled.insert(0, reserve_pages);
         Artifact(compiled)
     }
 
@@ -269,6 +275,11 @@ impl Artifact {
         self.0.len() as u64
     }
 
+    /// What its memories have beyond what they declare, in pages.
+    pub(crate) fn reserve_pages(&self) -> u8 {
+        self.0.first().copied().unwrap_or(0)
+    }
+
     /// Makes it callable.
     #[allow(unsafe_code, reason = "see the argument inside")]
     pub(crate) fn component(&self, engine: &Engine) -> wasmtime::Result<Component> {
@@ -283,7 +294,7 @@ impl Artifact {
         // not known to any guest, so whoever can forge the code already has
         // the host. That the bytes fit this wasmtime and its configuration is
         // part of the name under the code, and wasmtime checks it again.
-        unsafe { Component::deserialize(engine, &self.0) }
+        unsafe { Component::deserialize(engine, self.0.get(1..).unwrap_or_default()) }
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy};
 
 use crate::componentize::componentize;
+use crate::rewrite::{Rewritten, rewrite};
 use crate::{SandboxConfig, SandboxError, UploadError, engine_config};
 
 /// An upload, compiled.
@@ -17,6 +18,8 @@ pub struct Built {
     pub imports: Vec<String>,
     /// Whether its functions have names.
     pub has_names: bool,
+    /// What its memories were given to grow into, in pages.
+    pub reserve_pages: u8,
     /// Native code, as wasmtime writes it.
     #[serde(skip)]
     pub code: Vec<u8>,
@@ -36,6 +39,7 @@ pub trait Compiler: Send + Sync + 'static {
 /// for the process that was started to compile.
 pub struct CompileHere {
     engine: Engine,
+    reserve_growth: bool,
 }
 
 impl CompileHere {
@@ -47,7 +51,10 @@ impl CompileHere {
     pub fn new(config: &SandboxConfig) -> Result<Self, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError(format!("{error:#}"));
         let engine = Engine::new(&compiler_config(config)).map_err(failed)?;
-        Ok(Self { engine })
+        Ok(Self {
+            engine,
+            reserve_growth: config.reserve_growth,
+        })
     }
 }
 
@@ -61,10 +68,16 @@ fn compiler_config(config: &SandboxConfig) -> Config {
 impl Compiler for CompileHere {
     fn build(&self, upload: &[u8], _limits: &Limits) -> Result<Built, UploadError> {
         let component = componentize(upload)?;
-        let code = compile(&self.engine, &component.bytes).map_err(UploadError::CompileFailed)?;
+        let rewritten = if self.reserve_growth {
+            rewrite(&component.bytes)?
+        } else {
+            Rewritten::unchanged(&component.bytes)
+        };
+        let code = compile(&self.engine, &rewritten.bytes).map_err(UploadError::CompileFailed)?;
         Ok(Built {
             imports: component.scan.imports,
             has_names: component.scan.has_names,
+            reserve_pages: rewritten.reserve_pages,
             code,
         })
     }

@@ -20,6 +20,10 @@ pub struct SandboxConfig {
     /// may read them, by way of WASI. Opened before the first run, and the
     /// only folder that runs can reach.
     pub tenant_data: Option<Arc<Dir>>,
+    /// Whether what is compiled serves `memory.grow` from reserved pages,
+    /// where that cannot be noticed. Off, growth costs system calls, which
+    /// all threads wait for; for comparing, and for ruling it out.
+    pub reserve_growth: bool,
     /// Authenticates compiled artifacts on disk.
     pub artifact_key: [u8; 32],
 }
@@ -33,6 +37,7 @@ impl SandboxConfig {
             cache_bytes: 0,
             artifact_bytes: 0,
             tenant_data: None,
+            reserve_growth: true,
             artifact_key: [0; 32],
         }
     }

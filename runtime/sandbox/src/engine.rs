@@ -6,6 +6,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::SandboxConfig;
 use crate::fuel::operator_cost;
+use crate::rewrite::{PAGE_BYTES, RESERVE_PAGES};
 
 /// A run's wasm stack, in bytes. A thread that calls [`crate::Sandbox::run`]
 /// needs this much and some room for the host; std's 2 MiB are enough.
@@ -19,7 +20,10 @@ pub(crate) const MEMORIES_MAX: u32 = 2;
 /// Tables of one component.
 pub(crate) const TABLES_MAX: u32 = 4;
 /// Elements of one table.
-const TABLE_ELEMENTS_MAX: usize = 20_000;
+pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
+
+/// Tables of one component as it is compiled: each memory may have a shadow.
+pub(crate) const TABLES_COMPILED_MAX: u32 = TABLES_MAX + MEMORIES_MAX;
 
 /// Wasm functions kept in a backtrace.
 const FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
@@ -69,17 +73,22 @@ pub fn engine_config(config: &SandboxConfig) -> Config {
 
 fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
     let runs = config.concurrent_runs.max(1);
-    let memory = usize::try_from(config.memory_bytes_max).unwrap_or(usize::MAX);
+    let memory = usize::try_from(config.memory_bytes_max)
+        .unwrap_or(usize::MAX)
+        .saturating_add(RESERVE_PAGES as usize * PAGE_BYTES);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(runs)
         .total_core_instances(runs.saturating_mul(CORE_INSTANCES_MAX))
         .total_memories(runs.saturating_mul(MEMORIES_MAX).saturating_add(WARM_SLOTS))
-        .total_tables(runs.saturating_mul(TABLES_MAX).saturating_add(WARM_SLOTS))
+        .total_tables(
+            runs.saturating_mul(TABLES_COMPILED_MAX)
+                .saturating_add(WARM_SLOTS),
+        )
         .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .max_memories_per_component(MEMORIES_MAX)
         .max_memories_per_module(MEMORIES_MAX)
-        .max_tables_per_component(TABLES_MAX)
-        .max_tables_per_module(TABLES_MAX)
+        .max_tables_per_component(TABLES_COMPILED_MAX)
+        .max_tables_per_module(TABLES_COMPILED_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(memory)
         .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)

@@ -36,6 +36,8 @@ pub(crate) struct Compiled {
     pub(crate) describe: ComponentExportIndex,
     /// `handle`.
     pub(crate) handle: ComponentExportIndex,
+    /// What its memories have beyond what they declare, in pages.
+    reserve_pages: u8,
     /// What it weighs in the cache, in bytes.
     pub(crate) bytes: u64,
 }
@@ -106,6 +108,7 @@ impl Compiled {
     pub(crate) fn link(
         linker: &Linker<RunState>,
         component: &Component,
+        reserve_pages: u8,
         bytes: u64,
     ) -> Result<Self, UploadError> {
         let export = |name: &str| {
@@ -120,6 +123,7 @@ impl Compiled {
             pre,
             describe: export("describe")?,
             handle: export("handle")?,
+            reserve_pages,
             bytes,
         })
     }
@@ -135,7 +139,9 @@ impl Compiled {
         let watch = Stopwatch::start();
         let lift_bytes = usize::try_from(limits.output_bytes + LIFT_BYTES).unwrap_or(usize::MAX);
         loop {
-            let mut store = store(self.pre.engine(), limits, fuel, lift_bytes, state());
+            let mut state = state();
+            state.memory.reserve(self.reserve_pages);
+            let mut store = store(self.pre.engine(), limits, fuel, lift_bytes, state);
             let result = self
                 .pre
                 .instantiate(&mut store)

@@ -3,8 +3,10 @@
 //! its thread.
 //!
 //! An upload goes through [`Sandbox::inspect`]: cheap checks on its bytes
-//! (`scan`), a core module is made a component (`componentize`) and compiled
-//! (`build`, in a process of its own where the host has one for it), asked for its manifest, and kept (`artifact`). A run goes
+//! (`scan`), a core module is made a component (`componentize`), its growth is
+//! rewritten (`rewrite`) and it is compiled (`build`, in a process of its own
+//! where the host has one for it), asked for its manifest, and kept
+//! (`artifact`). A run goes
 //! through [`Sandbox::run`]: a fresh instance (`instance`) with the meters of
 //! `state`, which the host functions (`host`), the stand-ins for WASI (`wasi`)
 //! and the memory limiter (`memory`) draw on; its end is told by `stop` or checked by `effects`.
@@ -24,6 +26,7 @@ mod log;
 mod memory;
 mod random;
 mod recall;
+mod rewrite;
 mod run;
 mod sandbox;
 mod scan;

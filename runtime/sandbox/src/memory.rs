@@ -1,8 +1,11 @@
 //! The memory limit: all linear memories and tables of a run together.
 
+use std::mem;
+
 use wasmtime::ResourceLimiter;
 
-use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
+use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_COMPILED_MAX};
+use crate::rewrite::{PAGE_BYTES, SHADOW_ELEMENTS};
 
 /// What one table element takes on the host, in bytes.
 const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
@@ -12,6 +15,11 @@ const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
 pub(crate) struct MemoryMeter {
     limit: u64,
     held: u64,
+    /// What each memory has beyond what it declared, in pages; see `rewrite`.
+    reserve: usize,
+    /// What is left of the reserve of the memory that is about to grow beyond
+    /// it, in pages.
+    crossed: usize,
 }
 
 /// A run asked for more than it may have. Ends the run: a rule that cannot
@@ -29,7 +37,18 @@ pub(crate) struct OutOfMemory {
 impl MemoryMeter {
     /// With this limit, in bytes.
     pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, held: 0 }
+        Self {
+            limit,
+            held: 0,
+            reserve: 0,
+            crossed: 0,
+        }
+    }
+
+    /// For a component whose memories have a reserve of so many pages. It
+    /// counts as far as it is in use.
+    pub(crate) fn reserve(&mut self, pages: u8) {
+        self.reserve = pages.into();
     }
 
     /// The most held at once, in bytes; memories and tables never shrink.
@@ -69,7 +88,12 @@ impl ResourceLimiter for MemoryMeter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        self.grow(current, desired, maximum, 1)
+        if current == 0 {
+            // As it is made; one that has a reserve is never empty later.
+            return self.grow(self.reserve * PAGE_BYTES, desired, maximum, 1);
+        }
+        let unused = mem::take(&mut self.crossed) * PAGE_BYTES;
+        self.grow(current.saturating_sub(unused), desired, maximum, 1)
     }
 
     fn table_growing(
@@ -78,7 +102,15 @@ impl ResourceLimiter for MemoryMeter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        self.grow(current, desired, maximum, TABLE_ELEMENT_BYTES)
+        if self.reserve == 0 || maximum != Some(SHADOW_ELEMENTS as usize) {
+            return self.grow(current, desired, maximum, TABLE_ELEMENT_BYTES);
+        }
+        // A shadow has an element for each page of the reserve in use.
+        if desired > self.reserve {
+            self.crossed = self.reserve.saturating_sub(current);
+            return Ok(false);
+        }
+        self.grow(current, desired, None, PAGE_BYTES)
     }
 
     fn instances(&self) -> usize {
@@ -86,7 +118,7 @@ impl ResourceLimiter for MemoryMeter {
     }
 
     fn tables(&self) -> usize {
-        TABLES_MAX as usize
+        TABLES_COMPILED_MAX as usize
     }
 
     fn memories(&self) -> usize {

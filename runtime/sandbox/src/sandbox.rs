@@ -66,10 +66,7 @@ impl Sandbox {
     /// # Errors
     /// When the host does not offer what the engine needs, or the folder
     /// cannot be read.
-    pub fn new(
-        config: SandboxConfig,
-        artifacts: Option<Dir>,
-    ) -> Result<Self, SandboxError> {
+    pub fn new(config: SandboxConfig, artifacts: Option<Dir>) -> Result<Self, SandboxError> {
         let compiler = Arc::new(CompileHere::new(&config)?);
         Self::with_compiler(config, artifacts, compiler)
     }
@@ -235,7 +232,7 @@ impl Sandbox {
     fn build(&self, bytes: &[u8], limits: &Limits) -> Result<(Artifact, Built), UploadError> {
         scan::scan(bytes)?;
         let mut built = self.inner.compiler.build(bytes, limits)?;
-        let artifact = Artifacts::fresh(std::mem::take(&mut built.code));
+        let artifact = Artifacts::fresh(built.reserve_pages, std::mem::take(&mut built.code));
         Ok((artifact, built))
     }
 
@@ -243,7 +240,12 @@ impl Sandbox {
         let component = artifact
             .component(&self.inner.engine)
             .map_err(|error| UploadError::CompileFailed(format!("{error:#}")))?;
-        Compiled::link(&self.inner.linker, &component, artifact.size())
+        Compiled::link(
+            &self.inner.linker,
+            &component,
+            artifact.reserve_pages(),
+            artifact.size(),
+        )
     }
 
     fn save(&self, version: VersionId, artifact: &Artifact) {

@@ -275,7 +275,8 @@ fn bound(what: &'static str, count: u64, limit: u64) -> Result<(), UploadError> 
     Err(UploadError::TooComplex { what, count, limit })
 }
 
-fn invalid(error: &wasmparser::BinaryReaderError) -> UploadError {
+/// What the parser says, as an error.
+pub(crate) fn invalid(error: &wasmparser::BinaryReaderError) -> UploadError {
     UploadError::InvalidWasm(error.to_string())
 }
 

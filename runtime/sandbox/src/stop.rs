@@ -9,6 +9,7 @@ use crate::bindings::Failure;
 use crate::engine::WASM_STACK_BYTES;
 use crate::log::cut;
 use crate::memory::OutOfMemory;
+use crate::rewrite::GROWTH_NAME;
 
 /// What is kept of a text from the guest within a message, in bytes.
 const TEXT_BYTES_MAX: usize = 2048;
@@ -177,8 +178,11 @@ pub(crate) fn rule_failed(failure: &Failure) -> Stop {
 fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
     error
         .downcast_ref::<WasmBacktrace>()
-        .map(|trace| trace.frames().iter().map(frame).collect())
+        .map(|trace| trace.frames().iter())
         .unwrap_or_default()
+        .filter(|info| info.func_name() != Some(GROWTH_NAME))
+        .map(frame)
+        .collect()
 }
 
 fn frame(info: &FrameInfo) -> Frame {

@@ -43,6 +43,7 @@ impl Host {
             cache_bytes: 64 << 20,
             artifact_bytes: 64 << 20,
             tenant_data: None,
+            reserve_growth: true,
             artifact_key: [7; 32],
         };
         let sandbox = Sandbox::new(sandbox, None).unwrap();

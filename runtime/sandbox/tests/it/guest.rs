@@ -271,6 +271,7 @@ pub(crate) fn config() -> SandboxConfig {
         cache_bytes: 64 << 20,
         artifact_bytes: 64 << 20,
         tenant_data: None,
+        reserve_growth: true,
         artifact_key: [7; 32],
     }
 }

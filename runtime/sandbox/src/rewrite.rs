@@ -1,0 +1,156 @@
+//! Growth without system calls.
+//!
+//! Growing a memory, and shrinking it again for the next run, changes the
+//! process's memory map, which all threads share. So a component's memories
+//! are given some pages more than they declare, the reserve, and its code is
+//! changed so that it does not notice: `memory.size` reads a counter of the
+//! pages in use, and `memory.grow` calls an added function (`growth`), which
+//! hands out pages of the reserve by moving that counter, and grows for real
+//! beyond them.
+//!
+//! The host keeps counting what is in use: the added function tells it by
+//! growing a table of its own, the shadow, by one element for each page.
+//! Growing a table takes no system call, and it comes by the run's limiter
+//! (`memory::MemoryMeter`), which knows shadows by their declared maximum.
+//!
+//! What is added comes last in its index space, so no index moves, and all
+//! other bytes stay as they are. Where the reserve would show, or the host
+//! would have to guess what is a shadow, the whole component is left alone
+//! (`survey`).
+
+mod growth;
+mod module;
+mod survey;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use wasm_encoder::ComponentSectionId;
+use wasmparser::{Chunk, Parser, Payload};
+
+use crate::UploadError;
+use crate::scan::invalid;
+use survey::{Module, Survey};
+
+/// Pages that a memory is given beyond those that it declares. An ordinary
+/// allocator's first request and some more: a run of a Rust rule takes 2 to
+/// 17 pages, the latter where its stack is counted too.
+pub(crate) const RESERVE_PAGES: u8 = 16;
+
+/// A page of a linear memory, in bytes.
+pub(crate) const PAGE_BYTES: usize = 64 * 1024;
+
+/// Pages of the largest 32-bit memory.
+const PAGES_MAX: u32 = 65_536;
+
+/// The declared maximum of a shadow table, in elements, by which the host
+/// knows it. Nothing but a number that nobody else uses: a component with
+/// such a table of its own is left alone.
+pub(crate) const SHADOW_ELEMENTS: u32 = 19_997;
+
+/// The name of an added function, by which a backtrace leaves it out.
+pub(crate) const GROWTH_NAME: &str = "ringfence:memory.grow";
+
+/// A component as it is compiled.
+pub(crate) struct Rewritten<'a> {
+    /// Its bytes.
+    pub(crate) bytes: Cow<'a, [u8]>,
+    /// What each of its memories has beyond what it declares, in pages; 0 if
+    /// the component was left alone.
+    pub(crate) reserve_pages: u8,
+}
+
+impl<'a> Rewritten<'a> {
+    /// As it is, without a reserve.
+    pub(crate) fn unchanged(component: &'a [u8]) -> Self {
+        Self {
+            bytes: Cow::Borrowed(component),
+            reserve_pages: 0,
+        }
+    }
+}
+
+/// Rewrites growth in every core module of a valid component. Pure.
+///
+/// # Errors
+/// When it is not a valid component.
+pub(crate) fn rewrite(component: &[u8]) -> Result<Rewritten<'_>, UploadError> {
+    let survey = Survey::of(component)?;
+    let reserve_pages = survey.reserve_pages();
+    if reserve_pages == 0 {
+        return Ok(Rewritten::unchanged(component));
+    }
+    let mut modules = survey.modules.iter();
+    let bytes = rewrite_component(component, reserve_pages, &mut modules)?;
+    Ok(Rewritten {
+        bytes: Cow::Owned(bytes),
+        reserve_pages,
+    })
+}
+
+/// Copies a component, but for its modules.
+fn rewrite_component<'a>(
+    component: &[u8],
+    reserve: u8,
+    modules: &mut impl Iterator<Item = &'a Module>,
+) -> Result<Vec<u8>, UploadError> {
+    let mut out = slice(component, &(0..HEADER_BYTES))?.to_vec();
+    let mut parser = Parser::new(0);
+    // The first payload is the header.
+    let mut rest = component;
+    loop {
+        let (consumed, payload) = match parser.parse(rest, true).map_err(|e| invalid(&e))? {
+            Chunk::Parsed { consumed, payload } => (consumed, payload),
+            Chunk::NeedMoreData(_) => return Err(cut_off()),
+        };
+        rest = rest.get(consumed..).ok_or_else(cut_off)?;
+        match payload {
+            Payload::End(_) => return Ok(out),
+            Payload::ModuleSection {
+                unchecked_range, ..
+            } => {
+                let module = modules.next().ok_or_else(cut_off)?;
+                let bytes = slice(component, &unchecked_range)?;
+                let bytes = module::rewrite(bytes, module, reserve)?;
+                section(&mut out, ComponentSectionId::CoreModule as u8, &bytes);
+                rest = rest.get(unchecked_range.len()..).ok_or_else(cut_off)?;
+            }
+            Payload::ComponentSection {
+                unchecked_range, ..
+            } => {
+                let bytes = slice(component, &unchecked_range)?;
+                let bytes = rewrite_component(bytes, reserve, modules)?;
+                section(&mut out, ComponentSectionId::Component as u8, &bytes);
+                rest = rest.get(unchecked_range.len()..).ok_or_else(cut_off)?;
+            }
+            other => {
+                if let Some((id, range)) = other.as_section() {
+                    section(&mut out, id, slice(component, &range)?);
+                }
+            }
+        }
+    }
+}
+
+/// The magic number and the version.
+const HEADER_BYTES: usize = 8;
+
+fn section(out: &mut Vec<u8>, id: u8, content: &[u8]) {
+    use wasm_encoder::Encode;
+    out.push(id);
+    content.encode(out);
+}
+
+fn slice<'a>(bytes: &'a [u8], range: &Range<usize>) -> Result<&'a [u8], UploadError> {
+    bytes.get(range.clone()).ok_or_else(cut_off)
+}
+
+fn cut_off() -> UploadError {
+    UploadError::InvalidWasm("it is cut off".into())
+}
+
+// A shadow must not have all elements that the pool allows: that is what a
+// table without a maximum looks like.
+const _: () = assert!((SHADOW_ELEMENTS as usize) < crate::engine::TABLE_ELEMENTS_MAX);

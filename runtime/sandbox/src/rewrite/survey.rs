@@ -1,0 +1,154 @@
+//! Looks at a component to decide whether it is rewritten, and how.
+
+use wasmparser::{Encoding, FunctionBody, MemoryType, Operator, Parser, Payload, TypeRef};
+
+use super::{PAGES_MAX, RESERVE_PAGES, SHADOW_ELEMENTS};
+use crate::UploadError;
+use crate::scan::invalid;
+
+/// What a look at a component shows.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// Its core modules, also those of components in it, in order.
+    pub(super) modules: Vec<Module>,
+    /// Some code grows a memory.
+    grows: bool,
+    /// Some code grows or measures a memory of another module. It would see
+    /// the reserve.
+    shares: bool,
+    /// A table looks like one of ours.
+    imitates: bool,
+}
+
+/// A core module's index spaces; imports count too.
+#[derive(Debug, Default)]
+pub(super) struct Module {
+    pub(super) types: u32,
+    pub(super) functions: u32,
+    pub(super) tables: u32,
+    pub(super) globals: u32,
+    /// How many memories it imports.
+    pub(super) memories_imported: u32,
+    /// The memories that it defines.
+    pub(super) memories: Vec<MemoryType>,
+    /// Its code grows or measures one.
+    pub(super) measures: bool,
+}
+
+impl Survey {
+    /// Looks at a valid component.
+    ///
+    /// # Errors
+    /// When it is not valid.
+    pub(super) fn of(component: &[u8]) -> Result<Self, UploadError> {
+        let mut survey = Self::default();
+        for payload in Parser::new(0).parse_all(component) {
+            survey
+                .look_at(&payload.map_err(|error| invalid(&error))?)
+                .map_err(|error| invalid(&error))?;
+        }
+        Ok(survey)
+    }
+
+    /// How many pages each memory is given beyond those that it declares. The
+    /// same for all, so that one number tells the host; 0 is none.
+    pub(super) fn reserve_pages(&self) -> u8 {
+        if !self.grows || self.shares || self.imitates {
+            return 0;
+        }
+        let memories = self.modules.iter().flat_map(|module| &module.memories);
+        let room = memories.map(room).min().unwrap_or(0);
+        u8::try_from(room).map_or(RESERVE_PAGES, |room| room.min(RESERVE_PAGES))
+    }
+
+    fn look_at(&mut self, payload: &Payload<'_>) -> wasmparser::Result<()> {
+        if let Payload::Version {
+            encoding: Encoding::Module,
+            ..
+        } = payload
+        {
+            self.modules.push(Module::default());
+        }
+        // Before the first module, and outside of one, there is none of what
+        // follows.
+        let Some(module) = self.modules.last_mut() else {
+            return Ok(());
+        };
+        match payload {
+            Payload::TypeSection(section) => {
+                for group in section.clone() {
+                    module.types += group?.types().len() as u32;
+                }
+            }
+            Payload::ImportSection(section) => {
+                for import in section.clone().into_imports() {
+                    module.import(import?.ty);
+                }
+            }
+            Payload::FunctionSection(section) => module.functions += section.count(),
+            Payload::GlobalSection(section) => module.globals += section.count(),
+            Payload::TableSection(section) => {
+                module.tables += section.count();
+                for table in section.clone() {
+                    self.imitates |= table?.ty.maximum == Some(SHADOW_ELEMENTS.into());
+                }
+            }
+            Payload::MemorySection(section) => {
+                for memory in section.clone() {
+                    module.memories.push(memory?);
+                }
+            }
+            Payload::CodeSectionEntry(body) => self.look_at_body(body)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn look_at_body(&mut self, body: &FunctionBody<'_>) -> wasmparser::Result<()> {
+        let Some(module) = self.modules.last_mut() else {
+            return Ok(());
+        };
+        for operator in body.get_operators_reader()? {
+            let (memory, grows) = match operator? {
+                Operator::MemoryGrow { mem } => (mem, true),
+                Operator::MemorySize { mem } => (mem, false),
+                _ => continue,
+            };
+            module.measures = true;
+            self.grows |= grows;
+            self.shares |= memory < module.memories_imported;
+        }
+        Ok(())
+    }
+}
+
+impl Module {
+    fn import(&mut self, ty: TypeRef) {
+        match ty {
+            TypeRef::Func(_) | TypeRef::FuncExact(_) => self.functions += 1,
+            TypeRef::Table(_) => self.tables += 1,
+            TypeRef::Memory(_) => self.memories_imported += 1,
+            TypeRef::Global(_) => self.globals += 1,
+            TypeRef::Tag(_) => {}
+        }
+    }
+}
+
+/// How many pages a memory can have beyond its first ones. It keeps its
+/// declared maximum, and so keeps to it.
+fn room(memory: &MemoryType) -> u32 {
+    if memory.memory64 || memory.shared || memory.page_size_log2.is_some() {
+        return 0;
+    }
+    let maximum = maximum_pages(memory);
+    let initial = u32::try_from(memory.initial).unwrap_or(PAGES_MAX);
+    maximum.saturating_sub(initial)
+}
+
+/// The most pages that a memory can have.
+pub(super) fn maximum_pages(memory: &MemoryType) -> u32 {
+    let declared = memory.maximum.map_or(PAGES_MAX, |maximum| {
+        u32::try_from(maximum).unwrap_or(PAGES_MAX)
+    });
+    declared.min(PAGES_MAX)
+}
