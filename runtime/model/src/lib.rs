@@ -14,6 +14,7 @@ mod manifest;
 mod name;
 mod stop;
 mod tenant;
+mod text;
 
 pub use activation::{Activation, Mode};
 pub use effect::{Action, Effect, Entry, NewEvent};
@@ -27,3 +28,4 @@ pub use manifest::{Manifest, ManifestError, Trigger, pattern_matches};
 pub use name::{NameError, RuleName, TenantId};
 pub use stop::{Frame, Stop, StopCode};
 pub use tenant::{Plan, Scope, Tenant, Token};
+pub use text::excerpt;
