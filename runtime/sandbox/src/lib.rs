@@ -21,6 +21,7 @@ mod host;
 mod instance;
 mod log;
 mod memory;
+mod nesting;
 mod random;
 mod recall;
 mod run;

@@ -39,7 +39,8 @@ fn written() -> Vec<Attack> {
 }
 
 fn entries(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let name = |entry: std::io::Result<fs::DirEntry>| {
         let entry = entry.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         entry.file_name().to_string_lossy().into_owned()

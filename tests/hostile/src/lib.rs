@@ -3,14 +3,14 @@
 //!
 //! Most are WebAssembly text under `wat/`, one attack a file, completed by the
 //! parts that it includes from `wat/parts/`; what no text can hold (the very
-//! large, the damaged) is written by a function in [`mod@generated`]; a few
+//! large, the damaged) is written by a function in `generated`; a few
 //! are built from Rust with the SDK. [`corpus`] has them all. [`Stage`] is
 //! where they are let loose: a sandbox, set up as the server sets it up.
 
 mod attack;
 mod built;
 mod corpus;
-pub mod generated;
+mod generated;
 mod stage;
 mod text;
 mod verdict;
@@ -20,3 +20,8 @@ pub use built::built;
 pub use corpus::corpus;
 pub use stage::{Calm, Stage};
 pub use text::{embed, text};
+
+/// Reads one attack.
+pub fn probe(name: &str, source: &str) -> Attack {
+    Attack::read(name, source)
+}

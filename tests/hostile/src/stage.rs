@@ -10,6 +10,7 @@ use ringfence_sandbox::{
     Prepared, Recall, RecallError, Run, RunReport, Sandbox, SandboxConfig, UploadError,
 };
 
+use crate::attack::patient;
 use crate::{Attack, built};
 
 /// A sandbox, and the tenant that attacks it.
@@ -98,7 +99,7 @@ impl Stage {
     /// # Panics
     /// When it cannot be built, or does not do its work.
     pub fn calm(&self) -> Calm {
-        let limits = Limits::default();
+        let limits = patient();
         let prepared = self
             .upload(&built("escalate-urgent"), &limits)
             .expect("the calm rule is a rule");

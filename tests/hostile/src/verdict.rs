@@ -27,7 +27,9 @@ impl Attack {
             Ok(_) if matches!(self.end, End::Handle(_) | End::Harmless) => return Ok(()),
             Ok(_) => return Err(format!("it must end with {}, and was accepted", self.end)),
         };
-        let error = uploaded.as_ref().expect_err("what was accepted is dealt with");
+        let error = uploaded
+            .as_ref()
+            .expect_err("what was accepted is dealt with");
         check_text(&error.to_string())?;
         error.hint().ok_or("a refusal without a hint")?;
         match went == self.end {

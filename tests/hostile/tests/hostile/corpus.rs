@@ -32,7 +32,10 @@ impl Faults {
 
     fn check(self) {
         let faults = self.0.into_inner().unwrap();
-        let faults: Vec<_> = faults.iter().map(|(name, fault)| format!("{name}: {fault}")).collect();
+        let faults: Vec<_> = faults
+            .iter()
+            .map(|(name, fault)| format!("{name}: {fault}"))
+            .collect();
         assert!(faults.is_empty(), "{}", faults.join("\n"));
     }
 }
