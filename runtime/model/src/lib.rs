@@ -15,6 +15,7 @@ mod meter;
 mod name;
 mod stop;
 mod tenant;
+mod text;
 
 pub use activation::{Activation, Mode};
 pub use effect::{Action, Effect, Entry, NewEvent};
@@ -29,3 +30,4 @@ pub use meter::{Meter, RunLimits};
 pub use name::{NameError, RuleName, TenantId};
 pub use stop::{Frame, Stop, StopCode};
 pub use tenant::{Plan, Scope, Tenant, Token};
+pub use text::excerpt;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, EventError, Json};
+use crate::{Event, EventError, Json, excerpt};
 
 const TRIGGERS_MAX: usize = 32;
 const IGNORES_MAX: usize = 32;
@@ -158,7 +158,7 @@ impl Trigger {
             if !is_pointer(pointer) {
                 return Err(ManifestError::Pointer {
                     place,
-                    given: pointer.clone(),
+                    given: excerpt(pointer, NAME_BYTES_MAX),
                 });
             }
         }
@@ -174,7 +174,7 @@ fn is_pointer(text: &str) -> bool {
 fn check_pattern(place: &str, pattern: &str) -> Result<(), ManifestError> {
     let star = || ManifestError::Star {
         place: place.to_owned(),
-        given: pattern.to_owned(),
+        given: excerpt(pattern, NAME_BYTES_MAX),
     };
     match pattern.find('*') {
         Some(at) if at + 1 != pattern.len() => Err(star()),

@@ -1,7 +1,7 @@
 //! Checks what a run returned, and makes it the model's.
 
 use ringfence_model::{Action, Effect, Entry, Event, Json, Limits, Manifest, NewEvent, Stop};
-use ringfence_model::{StopCode, Usage};
+use ringfence_model::{StopCode, Usage, excerpt};
 
 use crate::bindings;
 use crate::stop::{self, grouped};
@@ -78,6 +78,9 @@ fn act(index: usize, action: bindings::Action, manifest: &Manifest) -> Result<Ef
             "`name` has {} bytes; at most {ACTION_BYTES_MAX} are allowed",
             name.len()
         )));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(invalid("`name` holds a control character"));
     }
     if !manifest.may_act(&name) {
         return Err(undeclared(index, "act", &name));
@@ -156,8 +159,9 @@ fn value_too_large(key: &str, limit: u64, usage: u64) -> Stop {
     Stop::new(
         StopCode::StateTooLarge,
         format!(
-            "The rule would remember {} bytes under `{key}`; at most {} are allowed for one value.",
+            "The rule would remember {} bytes under `{}`; at most {} are allowed for one value.",
             grouped(usage),
+            excerpt(key, Entry::KEY_BYTES_MAX),
             grouped(limit)
         ),
     )

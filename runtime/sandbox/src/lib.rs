@@ -24,6 +24,7 @@ mod host;
 mod instance;
 mod log;
 mod memory;
+mod nesting;
 mod random;
 mod recall;
 mod rewrite;

@@ -1,12 +1,15 @@
 //! A cheap look at an upload before anything expensive is done with it:
 //! validation, bounds on what makes compiling slow, and its top-level names.
 
+use std::panic::catch_unwind;
+
 use wasmparser::{
-    ComponentExternalKind, ComponentTypeRef, CustomSectionReader, FunctionBody, Parser, Payload,
-    TypeBounds, Validator, WasmFeatures,
+    ComponentExternalKind, ComponentTypeRef, CustomSectionReader, ElementItems, ElementKind,
+    ElementSectionReader, FunctionBody, Parser, Payload, TypeBounds, Validator, WasmFeatures,
 };
 
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
+use crate::nesting::{Nesting, check_embedded};
 use crate::{UploadError, wasi};
 
 // Bounds on an upload. CPython's component, the largest that people build,
@@ -21,12 +24,15 @@ const TYPES_MAX: u64 = 50_000;
 const GLOBALS_MAX: u64 = 50_000;
 const IMPORTS_MAX: u64 = 5_000;
 const EXPORTS_MAX: u64 = 100_000;
+/// In all segments that fill tables. Where their place is not known beforehand
+/// each is compiled to code of its own and written at each start: a million
+/// take the compiler 2 GB and each run 80 ms, at no fuel.
+const ELEMENTS_MAX: u64 = 40_000;
 /// wit-component makes one for each group of imports, besides the module;
 /// toolchains that link dynamically have one for each library.
 const MODULES_MAX: u64 = 24;
 /// wit-component makes one for each exported interface.
 const COMPONENTS_MAX: u64 = 64;
-const DEPTH_MAX: u64 = 4;
 /// Embedded WIT; ours takes 1.5 KB.
 const WIT_BYTES_MAX: u64 = 256 * 1024;
 
@@ -56,6 +62,7 @@ struct Counts {
     globals: u64,
     imports: u64,
     exports: u64,
+    elements: u64,
     modules: u64,
     components: u64,
     instances: u64,
@@ -68,6 +75,17 @@ struct Counts {
 /// # Errors
 /// When it is not wasm, not valid, or beyond a bound.
 pub(crate) fn scan(bytes: &[u8]) -> Result<Scan, UploadError> {
+    // wasmparser asserts some things about what it reads, for example how deep
+    // instances hold each other. That must cost the sender an error, and
+    // nobody else anything.
+    catch_unwind(|| look(bytes)).unwrap_or_else(|_| {
+        Err(UploadError::InvalidWasm(
+            "the validator failed on it".into(),
+        ))
+    })
+}
+
+fn look(bytes: &[u8]) -> Result<Scan, UploadError> {
     if bytes.len() < 8 || !bytes.starts_with(b"\0asm") {
         return Err(UploadError::NotWasm(what_it_is(bytes)));
     }
@@ -75,18 +93,11 @@ pub(crate) fn scan(bytes: &[u8]) -> Result<Scan, UploadError> {
         is_component: Parser::is_component(bytes),
         ..Scan::default()
     };
-    let mut depth: u64 = 0;
+    let mut nesting = Nesting::default();
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| invalid(&error))?;
-        match payload {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
-                depth += 1;
-                bound("levels of nesting", depth, DEPTH_MAX)?;
-            }
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        scan.look_at(&payload, depth == 0)?;
+        nesting.step(bytes, &payload)?;
+        scan.look_at(&payload, nesting.is_top())?;
     }
     // Bounds first: validation is linear in what they bound.
     Validator::new_with_features(features())
@@ -110,6 +121,7 @@ impl Scan {
         match payload {
             Payload::CodeSectionEntry(body) => check_body(body),
             Payload::CustomSection(section) => self.look_at_custom(section),
+            Payload::ElementSection(section) => self.look_at_elements(section),
             Payload::ImportSection(section) => {
                 self.counts.imports += u64::from(section.count());
                 bound("imports", self.counts.imports, IMPORTS_MAX)?;
@@ -210,8 +222,25 @@ impl Scan {
         }
         if section.name().starts_with("component-type") {
             self.wit_bytes += section.data().len() as u64;
+            bound("bytes of embedded WIT", self.wit_bytes, WIT_BYTES_MAX)?;
+            check_embedded(section.data())?;
         }
-        bound("bytes of embedded WIT", self.wit_bytes, WIT_BYTES_MAX)
+        Ok(())
+    }
+
+    fn look_at_elements(&mut self, section: &ElementSectionReader<'_>) -> Result<(), UploadError> {
+        for element in section.clone() {
+            let element = element.map_err(|error| invalid(&error))?;
+            let count = match (element.kind, element.items) {
+                // Nothing is made of those.
+                (ElementKind::Declared, _) => 0,
+                (_, ElementItems::Functions(items)) => items.count(),
+                (_, ElementItems::Expressions(_, items)) => items.count(),
+            };
+            self.counts.elements += u64::from(count);
+            bound("elements", self.counts.elements, ELEMENTS_MAX)?;
+        }
+        Ok(())
     }
 
     fn add_import(&mut self, name: &str) {
@@ -267,7 +296,7 @@ fn check_body(body: &FunctionBody<'_>) -> Result<(), UploadError> {
     Ok(())
 }
 
-fn bound(what: &'static str, count: u64, limit: u64) -> Result<(), UploadError> {
+pub(crate) fn bound(what: &'static str, count: u64, limit: u64) -> Result<(), UploadError> {
     if count <= limit {
         return Ok(());
     }

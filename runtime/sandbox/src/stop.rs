@@ -1,8 +1,9 @@
 //! Tells why a run was stopped.
 
+use std::fmt::{self, Write};
 use std::time::Duration;
 
-use ringfence_model::{Frame, Limits, Stop, StopCode};
+use ringfence_model::{Frame, Limits, Stop, StopCode, excerpt};
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
 use crate::bindings::Failure;
@@ -64,7 +65,8 @@ impl Ending<'_> {
 
     fn trap(&self, what: &str) -> Stop {
         let what = sentence(what.trim_start_matches("wasm trap: "));
-        let message = match self.last_error {
+        let logged = self.last_error.map(|text| excerpt(text, TEXT_BYTES_MAX));
+        let message = match logged {
             Some(logged) => format!("The rule's code trapped: {what} Before, it logged: {logged}"),
             None => format!("The rule's code trapped: {what}"),
         };
@@ -167,7 +169,7 @@ pub(crate) fn rule_failed(failure: &Failure) -> Stop {
             "The rule reported this itself; its log may say more.",
         ),
     };
-    let text = cut(text, TEXT_BYTES_MAX);
+    let text = excerpt(text, TEXT_BYTES_MAX);
     Stop::new(
         StopCode::RuleFailed,
         format!("The rule failed ({kind}): {text}"),
@@ -187,22 +189,42 @@ fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
 
 fn frame(info: &FrameInfo) -> Frame {
     let function = match info.func_name() {
-        // The alternate form leaves out the hash.
-        Some(name) => format!(
-            "{:#}",
-            rustc_demangle::demangle(cut(name, NAME_BYTES_MAX * 4))
-        ),
+        Some(name) => function_name(name),
         None => format!("function {}", info.func_index()),
     };
     Frame {
-        function: cut(&function, NAME_BYTES_MAX).to_owned(),
+        function,
         offset: info.module_offset().map(|offset| offset as u64),
+    }
+}
+
+/// A function's name for people, on one line. The guest chose it.
+fn function_name(name: &str) -> String {
+    let mut beginning = Beginning(String::new());
+    // The alternate form leaves out the hash. It fails where there is no more
+    // room, and the beginning is what is wanted.
+    let _ = write!(beginning, "{:#}", rustc_demangle::demangle(name));
+    excerpt(&beginning.0.replace(['\n', '\t'], " "), NAME_BYTES_MAX)
+}
+
+/// Takes a name's beginning and refuses the rest: a hundred bytes can be
+/// made to demangle to a megabyte.
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = NAME_BYTES_MAX - self.0.len();
+        self.0.push_str(cut(text, room));
+        match text.len() <= room {
+            true => Ok(()),
+            false => Err(fmt::Error),
+        }
     }
 }
 
 /// Ends a text from a library like a sentence.
 fn sentence(text: &str) -> String {
-    let text = cut(text.trim_end_matches('.'), TEXT_BYTES_MAX);
+    let text = excerpt(text.trim_end_matches('.'), TEXT_BYTES_MAX);
     format!("{text}.")
 }
 

@@ -2,8 +2,14 @@
 
 use std::borrow::Cow;
 
-use ringfence_model::{Manifest, Stop, VersionId};
+use ringfence_model::{Manifest, Stop, VersionId, excerpt};
 use serde::{Deserialize, Serialize};
+
+/// What is said of one problem, in bytes.
+const PROBLEM_BYTES_MAX: usize = 2048;
+/// Names listed in one refusal, and the bytes shown of each.
+const NAMES_MAX: usize = 20;
+const NAME_BYTES_MAX: usize = 128;
 
 /// What an upload turned out to be.
 #[derive(Debug, Clone)]
@@ -29,7 +35,7 @@ pub enum UploadError {
     #[error("the body is not a WebAssembly module or component: {0}")]
     NotWasm(String),
     /// Wasm, but not valid, or of a proposal that is off here.
-    #[error("the body is not valid WebAssembly: {0}")]
+    #[error("the body is not valid WebAssembly: {}", shown(.0))]
     InvalidWasm(String),
     /// Larger than the tenant's limit.
     #[error("the component has {size} bytes; at most {limit} are allowed")]
@@ -59,10 +65,10 @@ pub enum UploadError {
     #[error("the component imports {}, which is not available to rules", list(.0))]
     UnknownImports(Vec<String>),
     /// An import or export is not of the type that the WIT world gives it.
-    #[error("the component does not fit the world `ringfence:rule/rule@0.1.0`: {0}")]
+    #[error("the component does not fit the world `ringfence:rule/rule@0.1.0`: {}", shown(.0))]
     WrongType(String),
     /// The compiler refused it.
-    #[error("the component cannot be compiled: {0}")]
+    #[error("the component cannot be compiled: {}", shown(.0))]
     CompileFailed(String),
     /// Compiling it went beyond a limit on time or memory.
     #[error("compiling the component took more than the {limit} {unit} allowed")]
@@ -73,19 +79,30 @@ pub enum UploadError {
         unit: Cow<'static, str>,
     },
     /// The host could not compile it now; the component is not to blame.
-    #[error("the component could not be compiled now: {0}")]
+    #[error("the component could not be compiled now: {}", shown(.0))]
     Unavailable(String),
     /// Asked to describe itself, it was stopped.
     #[error("`describe` was stopped: {}", .0.message)]
     DescribeFailed(Box<Stop>),
     /// What it says about itself is not a manifest.
-    #[error("the manifest that `describe` returned is not valid: {0}")]
+    #[error("the manifest that `describe` returned is not valid: {}", shown(.0))]
     InvalidManifest(String),
 }
 
+/// What is said of an upload may hold names that the upload chose.
+fn shown(problem: &str) -> String {
+    excerpt(problem, PROBLEM_BYTES_MAX)
+}
+
+/// The first names, and how many more there are.
 fn list(names: &[String]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
+    let shown = names.iter().take(NAMES_MAX);
+    let shown = shown.map(|name| format!("`{}`", excerpt(name, NAME_BYTES_MAX)));
+    let mut list = shown.collect::<Vec<_>>().join(", ");
+    if names.len() > NAMES_MAX {
+        list.push_str(&format!(" and {} more", names.len() - NAMES_MAX));
+    }
+    list
 }
 
 /// By what it is that is imported and not there.

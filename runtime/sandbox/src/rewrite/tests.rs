@@ -31,6 +31,8 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         concurrent_runs: 8,
         memory_bytes_max: 64 << 20,
         cache_bytes: 0,
+        artifact_bytes: 0,
+        tenant_data: None,
         reserve_growth: true,
         artifact_key: [0; 32],
     };

@@ -1,0 +1,8 @@
+;; Traps after its effects were taken.
+;; ends: handle trap
+(module
+  ;; include: rule
+  (func (export "cabi_post_handle") (param i32)
+    (unreachable))
+  (func $handle (export "handle") (param $args i32) (result i32)
+    (i32.const 160)))

@@ -1,0 +1,9 @@
+;; Answers with memory that ends beyond its last byte.
+;; ends: handle trap
+(module
+  ;; include: imports memory manifest describe
+  (global $heap (mut i32) (i32.const 65536))
+  (func $realloc (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (i32.const 262140))
+  (func $handle (export "handle") (param $args i32) (result i32)
+    (i32.const 160)))

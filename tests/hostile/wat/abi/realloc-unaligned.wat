@@ -1,0 +1,9 @@
+;; Answers with an odd address.
+;; ends: handle trap
+(module
+  ;; include: imports memory manifest describe
+  (global $heap (mut i32) (i32.const 65536))
+  (func $realloc (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (i32.const 65537))
+  (func $handle (export "handle") (param $args i32) (result i32)
+    (i32.const 160)))

@@ -1,0 +1,10 @@
+;; Asks for a table of four billion elements.
+;; ends: handle out-of-fuel
+(module
+  ;; include: rule
+  (table $table 1 funcref)
+  (func $handle (export "handle") (param $args i32) (result i32)
+    (loop $again
+      (drop (table.grow $table (ref.null func) (i32.const -1)))
+      (br $again))
+    (unreachable)))

@@ -1,0 +1,5 @@
+;; Nests components six deep.
+;; ends: upload too-complex
+(component
+  (component (component (component (component (component (component))))))
+)

@@ -1,0 +1,23 @@
+;; Looks for handles that an earlier run left, and leaves some.
+;; ends: harmless
+(component
+  ;; include: types
+  (type $resource (resource (rep i32)))
+  (core func $new (canon resource.new $resource))
+  (core func $drop (canon resource.drop $resource))
+  (core func $rep (canon resource.rep $resource))
+  (core module $module
+    (import "host" "new" (func $new (param i32) (result i32)))
+    (import "host" "drop" (func $drop (param i32)))
+    (import "host" "rep" (func $rep (param i32) (result i32)))
+    ;; include: component-rule
+    (func (export "handle") (param i32) (result i32)
+      ;; The first handle of a run is always the same one.
+      (if (i32.ne (call $new (i32.const 1)) (i32.const 1)) (then (unreachable)))
+      (drop (call $new (i32.const 2)))
+      (drop (call $new (i32.const 3)))
+      (i32.const 160)))
+  (core instance $rule (instantiate $module (with "host" (instance
+    (export "new" (func $new)) (export "drop" (func $drop)) (export "rep" (func $rep))))))
+  ;; include: lift
+)

@@ -1,0 +1,13 @@
+;; Has a module of three tables, and instantiates it twice.
+;; ends: upload compile-failed
+(component
+  ;; include: types
+  (core module $three (table 1 funcref) (table 1 funcref) (table 1 funcref))
+  (core instance (instantiate $three))
+  (core instance (instantiate $three))
+  (core module $module
+    ;; include: component-rule
+    (func (export "handle") (param i32) (result i32) (i32.const 160)))
+  (core instance $rule (instantiate $module))
+  ;; include: lift
+)

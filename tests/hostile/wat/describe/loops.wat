@@ -1,0 +1,9 @@
+;; Does not come back when it is asked what it is.
+;; ends: describe out-of-fuel
+(module
+  ;; include: imports memory realloc manifest
+  (func $describe (export "describe") (result i32)
+    (loop $again (br $again))
+    (unreachable))
+  (func $handle (export "handle") (param $args i32) (result i32)
+    (i32.const 160)))

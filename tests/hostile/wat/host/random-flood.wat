@@ -1,0 +1,7 @@
+;; Asks for random numbers without end.
+;; ends: handle out-of-fuel
+(module
+  ;; include: rule
+  (func $handle (export "handle") (param $args i32) (result i32)
+    (loop $again (drop (call $random)) (br $again))
+    (unreachable)))

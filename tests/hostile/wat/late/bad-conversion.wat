@@ -1,0 +1,13 @@
+;; Works, and makes an integer of what is not a number.
+;; ends: handle trap
+(module
+  ;; include: rule
+  (func $work (param $n i32) (result i32) (local $sum i32)
+    (loop $again
+      (local.set $sum (i32.add (local.get $sum) (local.get $n)))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $sum))
+  (func $handle (export "handle") (param $args i32) (result i32)
+    (local $sum i32)
+    (local.set $sum (call $work (i32.const 500000)))
+    (i32.trunc_f64_s (f64.div (f64.const 0) (f64.const 0)))))

@@ -1,0 +1,13 @@
+;; Works, and divides by zero, on which the engine forgets its counter.
+;; ends: handle trap
+(module
+  ;; include: rule
+  (func $work (param $n i32) (result i32) (local $sum i32)
+    (loop $again
+      (local.set $sum (i32.add (local.get $sum) (local.get $n)))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (local.get $sum))
+  (func $handle (export "handle") (param $args i32) (result i32)
+    (local $sum i32)
+    (local.set $sum (call $work (i32.const 500000)))
+    (i32.div_u (i32.const 1) (i32.and (local.get $sum) (i32.const 0)))))

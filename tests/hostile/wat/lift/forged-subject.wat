@@ -1,0 +1,8 @@
+;; Emits with a subject that holds a NUL.
+;; ends: handle invalid-effect
+(module
+  ;; include: rule
+  (data (i32.const 1024) (i32 0 1040 1 0  0 24 8 1 1100 3 1120 2))
+  (data (i32.const 1100) "a\00b                 {}")
+  (func $handle (export "handle") (param $args i32) (result i32)
+    (i32.const 1024)))

@@ -1,0 +1,16 @@
+;; Returns 64 effects that together are one byte beyond the limit.
+;; ends: handle output-too-large
+(module
+  ;; include: rule
+  (data (i32.const 1024) (i32 0 1040 64))
+  (func $handle (export "handle") (param $args i32) (result i32)
+    (local $at i32)
+    (memory.fill (i32.const 65536) (i32.const 57) (i32.const 65536))
+    (local.set $at (i32.const 1040))
+    (loop $again
+      ;; 5 bytes of name and 1,019 of payload are a 64th of 64 KiB.
+      (v128.store (local.get $at) (v128.const i32x4 1 32 5 65536))
+      (i32.store offset=16 (local.get $at) (i32.const 1019))
+      (br_if $again (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 32))) (i32.const 3088))))
+    (i32.store (i32.const 1056) (i32.const 1020))
+    (i32.const 1024)))

@@ -1,0 +1,5 @@
+;; Is empty.
+;; ends: upload not-wasm
+;; as: upload
+(module binary
+  "")

@@ -1,0 +1,5 @@
+;; Is a header and nothing else.
+;; ends: upload no-wit-type
+;; as: upload
+(module binary
+  "\00asm\01\00\00\00")

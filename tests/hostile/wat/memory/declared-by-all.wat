@@ -1,0 +1,7 @@
+;; Declares more memory than any plan allows.
+;; ends: upload compile-failed
+(module
+  ;; include: rule
+  (memory $other 65536)
+  (func $handle (export "handle") (param $args i32) (result i32)
+    (i32.const 160)))

@@ -1,0 +1,1 @@
+;; include: imports memory realloc manifest describe

@@ -1,0 +1,5 @@
+;; Describes itself, and handles nothing.
+;; ends: upload wrong-type
+(module
+  ;; include: rule
+)
