@@ -38,6 +38,9 @@ impl Stage {
             concurrent_runs,
             memory_bytes_max: 256 << 20,
             cache_bytes: 512 << 20,
+            artifact_bytes: 0,
+            tenant_data: None,
+            reserve_growth: true,
             artifact_key: [7; 32],
         };
         let value = format!("\"{}\"", "k".repeat(1022));
