@@ -1,8 +1,9 @@
-;; Has a module of three tables, and instantiates it twice.
+;; Has a module of three tables, and instantiates it three times.
 ;; ends: upload compile-failed
 (component
   ;; include: types
   (core module $three (table 1 funcref) (table 1 funcref) (table 1 funcref))
+  (core instance (instantiate $three))
   (core instance (instantiate $three))
   (core instance (instantiate $three))
   (core module $module
