@@ -35,6 +35,7 @@ impl Calm {
             concurrent_runs: 8,
             memory_bytes_max: 256 << 20,
             cache_bytes: 256 << 20,
+            artifact_bytes: 64 << 20,
             artifact_key: [0; 32],
         };
         let sandbox = Sandbox::new(config, None)?;

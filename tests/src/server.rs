@@ -35,7 +35,15 @@ pub struct Server {
 impl Server {
     /// Starts a server with no data, and waits until it is ready.
     pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// The same, with this configuration.
+    pub async fn start_with(configuration: &str) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
+        // It is started in its data folder, where it looks for one.
+        std::fs::write(data.path().join("ringfence.toml"), configuration)
+            .expect("a file can be written there");
         let log = Log::default();
         let (child, address) = spawn(&data, &log);
         let server = Self {

@@ -19,6 +19,7 @@ mod it {
     mod hostile;
     mod isolation;
     mod journey;
+    mod limits;
     mod openapi;
     mod refusals;
     mod repo;

@@ -161,6 +161,7 @@ impl Bench {
             concurrent_runs: 8,
             memory_bytes_max: 256 << 20,
             cache_bytes: 256 << 20,
+            artifact_bytes: 64 << 20,
             artifact_key: [0; 32],
         };
         let bare = bare::Bare::new(&ringfence_sandbox::engine_config(&config), guest)

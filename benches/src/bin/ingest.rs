@@ -59,6 +59,7 @@ impl Host {
             concurrent_runs: 8,
             memory_bytes_max: Limits::default().memory_bytes,
             cache_bytes: 64 << 20,
+            artifact_bytes: 64 << 20,
             artifact_key: [7; 32],
         };
         let sandbox = Sandbox::new(sandbox, None)?;

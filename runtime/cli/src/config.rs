@@ -15,6 +15,14 @@
 //! [retention]
 //! hours = 168                  # how long finished events are kept
 //!
+//! [uploads]
+//! at_once = 1                  # compiled at one moment; half of the cores
+//! places = 64                  # arriving, waiting and compiled
+//! bytes = 134_217_728          # the same, in bytes
+//!
+//! [artifacts]
+//! bytes = 2_147_483_648        # compiled components kept on disk
+//!
 //! [plans.large]                # limits: see docs/limits.md
 //! fuel = 100_000_000
 //! component_bytes = 33_554_432
@@ -39,6 +47,12 @@ const DATA: &str = "data";
 /// More workers than any machine has cores.
 const WORKERS_MAX: usize = 1024;
 const RETENTION_HOURS_MAX: u64 = 10 * 366 * 24;
+/// Each takes up to `compile_memory_bytes` of memory.
+const UPLOADS_AT_ONCE_MAX: u64 = 256;
+/// As many as there are connections.
+const UPLOAD_PLACES_MAX: u64 = 1024;
+/// Compiled components kept on disk, in bytes: some thousands of rules.
+const ARTIFACT_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// A plan is named like a tenant.
 const PLANS_MAX: usize = 1000;
 
@@ -53,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     /// The engine.
     pub(crate) engine: EngineConfig,
+    /// Compiled components kept on disk, in bytes.
+    pub(crate) artifact_bytes: u64,
 }
 
 /// What the command line and the environment say; goes before the file.
@@ -106,6 +122,8 @@ struct File {
     workers: Option<usize>,
     log: LogConfig,
     retention: Retention,
+    uploads: UploadsConfig,
+    artifacts: ArtifactsConfig,
     plans: BTreeMap<String, LimitOverrides>,
 }
 
@@ -113,6 +131,20 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Retention {
     hours: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct UploadsConfig {
+    at_once: Option<u64>,
+    places: Option<u64>,
+    bytes: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArtifactsConfig {
+    bytes: Option<u64>,
 }
 
 impl Config {
@@ -161,7 +193,12 @@ impl Config {
         if let Some(hours) = file.retention.hours {
             engine.retention_s = hours * 60 * 60;
         }
+        let uploads = &mut engine.uploads;
+        uploads.at_once = file.uploads.at_once.unwrap_or(uploads.at_once);
+        uploads.places = file.uploads.places.unwrap_or(uploads.places);
+        uploads.bytes = file.uploads.bytes.unwrap_or(uploads.bytes);
         Ok(Self {
+            artifact_bytes: file.artifacts.bytes.unwrap_or(ARTIFACT_BYTES),
             listen,
             data: data.unwrap_or_else(|| DATA.into()),
             log,
@@ -184,6 +221,17 @@ fn parse(text: &str) -> Result<File> {
             (1..=RETENTION_HOURS_MAX).contains(&hours),
             "`retention.hours` may be 1 to {RETENTION_HOURS_MAX}; {hours} was given"
         );
+    }
+    let uploads = &file.uploads;
+    for (name, given, max) in [
+        ("uploads.at_once", uploads.at_once, UPLOADS_AT_ONCE_MAX),
+        ("uploads.places", uploads.places, UPLOAD_PLACES_MAX),
+        ("uploads.bytes", uploads.bytes, u64::MAX),
+    ] {
+        if let Some(given) = given {
+            let allowed = (1..=max).contains(&given);
+            ensure!(allowed, "`{name}` may be 1 to {max}; {given} was given");
+        }
     }
     if file.plans.len() > PLANS_MAX {
         bail!("`plans` has more than {PLANS_MAX} entries");
@@ -247,11 +295,16 @@ mod tests {
 
     #[test]
     fn plans_build_on_standard() {
-        let text = "workers = 3\nretention.hours = 2\n[plans.standard]\nfuel = 5_000\n\
+        let text = "uploads = {at_once = 3, bytes = 7}\nartifacts.bytes = 5\nworkers = 3\nretention.hours = 2\n[plans.standard]\nfuel = 5_000\n\
                     [plans.large]\nmemory_bytes = 100_000_000";
         let config = config(text, Overrides::default());
         assert_eq!(config.engine.plans["large"].fuel, 5_000);
         assert_eq!(config.engine.plans["large"].memory_bytes, 100_000_000);
+        let uploads = config.engine.uploads;
+        let default = EngineConfig::default().uploads;
+        assert_eq!((uploads.at_once, uploads.bytes), (3, 7));
+        assert_eq!(uploads.places, default.places);
+        assert_eq!(config.artifact_bytes, 5);
         assert_eq!(config.engine.workers, 3);
         assert_eq!(config.engine.retention_s, 7_200);
     }
@@ -264,6 +317,9 @@ mod tests {
             ("[plans.a]\nfeul = 1", "feul"),
             ("[plans.a]\nfuel = 1", "`plans.a`"),
             ("workers = 0", "`workers` may be 1"),
+            ("uploads.at_once = 0", "`uploads.at_once` may be 1 to 256"),
+            ("[uploads]\nplace = 1", "line 2"),
+            ("artifacts.bytes = -1", "line 1"),
             ("retention.hours = 0", "`retention.hours`"),
             ("listen = '8700'", "listen"),
         ] {

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Error, Result};
+use ringfence_model::{Meter, RunLimits, Usage};
 
 use crate::error::hints;
 
@@ -43,6 +44,23 @@ pub(crate) fn say(text: impl Display) {
 /// A line for people about something that is not wrong yet.
 pub(crate) fn warn(text: impl Display) {
     say(format_args!("{NOTE}note:{NOTE:#} {text}"));
+}
+
+/// What a run came near to, for people: `fuel: 8,500,000 of 10,000,000`.
+pub(crate) fn near(meter: Meter, usage: &Usage, limits: &RunLimits) -> String {
+    let (used, limit) = meter.reading(usage, limits);
+    let text: fn(u64) -> String = match meter {
+        Meter::Fuel | Meter::Effects => |n| Grouped(n).to_string(),
+        Meter::DeadlineMs => |n| Millis(n).to_string(),
+        Meter::MemoryBytes | Meter::OutputBytes | Meter::LogBytes => |n| Size(n).to_string(),
+    };
+    format!(
+        "near its limit `{}`: {} of {} ({} %)",
+        meter.limit_name(),
+        text(used),
+        text(limit),
+        meter.percent(usage, limits)
+    )
 }
 
 /// Why the command could not do its work, and what to do next.

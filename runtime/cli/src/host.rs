@@ -13,9 +13,9 @@ use crate::data::DataFolder;
 
 /// Compiled components kept in memory, in bytes.
 const CACHE_BYTES: u64 = 256 * 1024 * 1024;
-/// Runs beside those of the workers: evaluations (one per worker at most) and
-/// an upload's `describe`.
-const RUNS_BESIDE: usize = 2;
+/// Runs to spare beside those of workers, evaluations (one per worker at
+/// most) and uploads' `describe`.
+const RUNS_BESIDE: u64 = 1;
 /// Threads that answer requests, at least. They share the cores with the
 /// workers and need less.
 const HTTP_THREADS_MIN: usize = 2;
@@ -55,11 +55,12 @@ pub(crate) async fn start(
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 ) -> Result<Engine> {
-    let runs = config.engine.workers * 2 + RUNS_BESIDE;
+    let runs = config.engine.workers as u64 * 2 + config.engine.uploads.at_once + RUNS_BESIDE;
     let sandbox = SandboxConfig {
-        concurrent_runs: u32::try_from(runs).context("too many workers")?,
+        concurrent_runs: u32::try_from(runs).context("too many workers and uploads")?,
         memory_bytes_max: memory_bytes_max(),
         cache_bytes: CACHE_BYTES,
+        artifact_bytes: config.artifact_bytes,
         artifact_key: data.artifact_key()?,
     };
     let sandbox = Sandbox::with_compiler(sandbox, Some(data.artifacts()?), compiler())?;

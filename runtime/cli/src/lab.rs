@@ -68,7 +68,8 @@ impl Lab {
             concurrent_runs: 1,
             memory_bytes_max: limits.memory_bytes,
             cache_bytes: CACHE_BYTES,
-            // Nothing is kept on disk that it would authenticate.
+            // Nothing is kept on disk.
+            artifact_bytes: 0,
             artifact_key: [0; 32],
         };
         let sandbox = Sandbox::with_compiler(config, None, host::compiler())?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ringfence_governor::UploadBounds;
 use ringfence_model::{Limits, Plan};
 
 /// How the engine is set up.
@@ -15,18 +16,27 @@ pub struct EngineConfig {
     pub window_events: usize,
     /// The same, in bytes of events.
     pub window_bytes: u64,
+    /// How many uploads there may be.
+    pub uploads: UploadBounds,
     /// How long finished events and their journal are kept, in seconds.
     pub retention_s: u64,
 }
 
 impl Default for EngineConfig {
-    /// One worker per core; a week of journal.
+    /// One worker per core; half of the cores for compiling; a week of
+    /// journal.
     fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            workers: cores,
             plans: BTreeMap::new(),
             window_events: 1_000,
             window_bytes: 4 * 1024 * 1024,
+            uploads: UploadBounds {
+                at_once: (cores as u64 / 2).max(1),
+                places: 64,
+                bytes: 128 * 1024 * 1024,
+            },
             retention_s: 7 * 24 * 60 * 60,
         }
     }

@@ -22,6 +22,7 @@ use crate::observer::Observer;
 use crate::pager;
 use crate::queue::{self, Bounds, Queue};
 use crate::registry::Registry;
+use crate::uploads::UploadQueue;
 use crate::worker::Worker;
 
 /// Results on their way to the disk; beyond it workers wait.
@@ -55,10 +56,9 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     /// Held by whoever changes tenants or rules, from the store to the loop.
     pub(crate) changes: tokio::sync::Mutex<()>,
-    /// One permit: compiling takes a whole core.
-    pub(crate) compiles: Semaphore,
+    pub(crate) uploads: UploadQueue,
     /// One permit per worker.
-    evaluations: Semaphore,
+    evaluations: Arc<Semaphore>,
     draining: AtomicBool,
     running: Mutex<Option<Running>>,
 }
@@ -86,11 +86,12 @@ impl Engine {
             events: config.window_events,
             bytes: config.window_bytes,
         };
-        let queue = Arc::new(Queue::new(bounds, pages));
+        let registry = Arc::new(Registry::default());
+        let queue = Arc::new(Queue::new(bounds, pages, Arc::clone(&registry)));
         let workers = config.workers.max(1);
         let engine = Self {
             inner: Arc::new(Inner {
-                registry: Arc::default(),
+                registry,
                 queue: Arc::clone(&queue),
                 executor: Arc::new(Executor {
                     sandbox,
@@ -100,8 +101,8 @@ impl Engine {
                 }),
                 clock,
                 changes: tokio::sync::Mutex::default(),
-                compiles: Semaphore::new(1),
-                evaluations: Semaphore::new(workers),
+                uploads: UploadQueue::new(config.uploads),
+                evaluations: Arc::new(Semaphore::new(workers)),
                 draining: AtomicBool::new(false),
                 running: Mutex::default(),
                 config,
@@ -249,9 +250,21 @@ impl Engine {
         let state = self.inner.registry.get(tenant);
         let state = state.ok_or_else(|| EngineError::NoTenant(tenant.clone()))?;
         check(0, &event, &state.limits)?;
-        let _permit = self.inner.evaluations.acquire().await;
+        let no_tenant = || EngineError::NoTenant(tenant.clone());
+        let memory = evaluate::memory(&state, &event);
+        let room = self.inner.queue.claim(tenant, memory).await;
+        let mut room = room.ok_or_else(no_tenant)?;
+        let permit = Arc::clone(&self.inner.evaluations).acquire_owned().await;
         let executor = Arc::clone(&self.inner.executor);
-        let evaluate = move || evaluate::evaluate(&executor, &state, &event);
+        let evaluate = move || {
+            let evaluated = evaluate::evaluate(&executor, &state, &event);
+            let parts = evaluated.iter().flatten();
+            room.fuel = parts.map(|part| part.usage.fuel).sum();
+            // Here, and not where the answer is waited for: the run takes its
+            // room also when nobody waits any more.
+            drop((room, permit));
+            evaluated
+        };
         match tokio::task::spawn_blocking(evaluate).await {
             Ok(evaluated) => evaluated.map_err(|cause| {
                 EngineError::Store(StoreError::Storage {

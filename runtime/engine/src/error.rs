@@ -1,5 +1,6 @@
 //! What the engine refuses or cannot do.
 
+use ringfence_governor::Crowded;
 use ringfence_model::{EventError, LimitError, RuleName, TenantId, VersionId};
 use ringfence_sandbox::UploadError;
 use ringfence_store::StoreError;
@@ -69,6 +70,15 @@ pub enum EngineError {
         /// because there are more than the burst.
         retry_after_us: Option<u64>,
     },
+    /// There are too many uploads already.
+    #[error(
+        "{usage} of {limit} {} are waiting or being compiled already{}",
+        .0.what,
+        if .0.of_tenant { ", all of this tenant" } else { "" },
+        usage = .0.usage,
+        limit = .0.limit
+    )]
+    UploadsWaiting(Crowded),
     /// The engine is shutting down.
     #[error("the server is shutting down")]
     Draining,

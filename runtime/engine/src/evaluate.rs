@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ringfence_model::{
-    Dimension, Effect, Event, Limits, Log, Mode, RuleName, Stop, Usage, VersionId,
+    Dimension, Effect, Event, Limits, Log, Meter, Mode, RuleName, RunLimits, Stop, Usage, VersionId,
 };
 
 use crate::executor::{Executor, NotRun};
@@ -22,8 +22,23 @@ pub struct Evaluated {
     pub outcome: Result<Vec<Effect>, Stop>,
     /// What it used.
     pub usage: Usage,
+    /// What it might have used.
+    pub limits: RunLimits,
+    /// Of which limits it used 80 % or more without being stopped.
+    pub near_limits: Vec<Meter>,
     /// What it logged.
     pub log: Log,
+}
+
+/// What an evaluation may take at one moment, in bytes: its runs are one after
+/// the other.
+pub(crate) fn memory(tenant: &TenantState, event: &Event) -> u64 {
+    let rules = tenant.rules.route(&event.ty);
+    let rules = rules.iter().filter(|rule| rule.takes(event.id));
+    rules
+        .map(|rule| tenant.memory_of_rule(rule))
+        .max()
+        .unwrap_or(0)
 }
 
 /// Runs all rules that want the event, within one cascade's fuel. Blocks.
@@ -40,24 +55,34 @@ pub(crate) fn evaluate(
             continue;
         }
         let limits = tenant.limits.lowered(&rule.activation.limits);
-        let (outcome, usage, log) = match within_budget(&limits, used) {
-            Err(stop) => (Err(stop), Usage::default(), Log::default()),
-            Ok(fuel) => match executor.execute(&rule, event, &limits, fuel) {
-                Ok(report) => (report.outcome, report.usage, report.log),
-                Err(NotRun::Stopped(stop)) => (Err(*stop), Usage::default(), Log::default()),
-                Err(NotRun::Later(cause)) => return Err(cause),
-            },
-        };
-        used = used.saturating_add(usage.fuel);
         let activation = Arc::clone(&rule.activation);
-        evaluated.push(Evaluated {
+        let mut part = Evaluated {
             rule: activation.rule.clone(),
             version: activation.version,
             mode: activation.mode,
-            outcome,
-            usage,
-            log,
-        });
+            outcome: Ok(Vec::new()),
+            usage: Usage::default(),
+            limits: RunLimits::of(&limits, 0),
+            near_limits: Vec::new(),
+            log: Log::default(),
+        };
+        match within_budget(&limits, used) {
+            Err(stop) => part.outcome = Err(stop),
+            Ok(fuel) => match executor.execute(&rule, event, &limits, fuel) {
+                Ok(report) => {
+                    part.near_limits = report.near_limits();
+                    (part.outcome, part.usage) = (report.outcome, report.usage);
+                    (part.limits, part.log) = (report.limits, report.log);
+                }
+                Err(NotRun::Stopped(stop)) => {
+                    part.limits.fuel = fuel;
+                    part.outcome = Err(*stop);
+                }
+                Err(NotRun::Later(cause)) => return Err(cause),
+            },
+        }
+        used = used.saturating_add(part.usage.fuel);
+        evaluated.push(part);
     }
     Ok(evaluated)
 }

@@ -8,6 +8,7 @@ use ringfence_sandbox::{PrepareError, Recall, RecallError, Run, RunReport, Sandb
 use ringfence_store::Store;
 use tokio::runtime::Handle;
 
+use crate::step;
 use crate::unsaved::Unsaved;
 
 /// Makes versions ready and runs them, on the calling thread, which must not
@@ -37,6 +38,9 @@ impl Executor {
         limits: &Limits,
         fuel: u64,
     ) -> Result<RunReport, NotRun> {
+        if let Some(stop) = step::input_too_large(event, limits) {
+            return Err(NotRun::Stopped(Box::new(stop)));
+        }
         let version = rule.activation.version;
         let component = || {
             let read = self.runtime.block_on(self.store.component(version));

@@ -23,6 +23,7 @@ mod retention;
 mod rules;
 mod step;
 mod unsaved;
+mod uploads;
 mod worker;
 
 pub use clock::{Clock, SystemClock};
@@ -31,5 +32,6 @@ pub use engine::{Engine, Stats};
 pub use error::EngineError;
 pub use evaluate::Evaluated;
 pub use observer::{EventDone, Observer};
-pub use ringfence_governor::ActiveRule;
+pub use ringfence_governor::{ActiveRule, Crowded, UploadBounds};
 pub use rules::NewActivation;
+pub use uploads::UploadPlace;

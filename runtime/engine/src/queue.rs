@@ -8,13 +8,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use ringfence_governor::{Cascades, Dispatch, Rate, RateLimiter, Scheduler, Share, Ticket};
+use ringfence_governor::{
+    Cascades, Claim, ClaimId, Dispatch, Rate, RateLimiter, Scheduler, Share, Ticket,
+};
 use ringfence_model::{Ledger, Limits, TenantId};
 use ringfence_store::{Accepted, Pending, Seq};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use crate::EngineError;
 use crate::job::Job;
+use crate::registry::Registry;
 
 /// Work of all tenants, shared by the threads that add and do it.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub(crate) struct Queue {
     bounds: Bounds,
     /// Asks for the next page of a tenant. Holds a tenant at most once.
     pages: UnboundedSender<TenantId>,
+    /// What a job's next run may take.
+    registry: Arc<Registry>,
 }
 
 /// The bounds of a tenant's window.
@@ -40,10 +46,18 @@ pub(crate) struct State {
     scheduler: Scheduler<Box<Job>>,
     pub(crate) cascades: Cascades,
     windows: HashMap<TenantId, Window>,
+    /// Evaluations that wait for room.
+    claims: HashMap<ClaimId, Claimant>,
     lifetimes: u64,
     running: u64,
     waiting: u64,
     closed: bool,
+}
+
+#[derive(Debug)]
+struct Claimant {
+    tenant: TenantId,
+    granted: oneshot::Sender<Claim>,
 }
 
 #[derive(Debug, Default)]
@@ -75,8 +89,13 @@ impl Window {
 }
 
 impl Queue {
-    pub(crate) fn new(bounds: Bounds, pages: UnboundedSender<TenantId>) -> Self {
+    pub(crate) fn new(
+        bounds: Bounds,
+        pages: UnboundedSender<TenantId>,
+        registry: Arc<Registry>,
+    ) -> Self {
         Self {
+            registry,
             state: Mutex::default(),
             work: Condvar::new(),
             bounds,
@@ -93,6 +112,7 @@ impl Queue {
     pub(crate) fn set_share(&self, tenant: &TenantId, share: Share) {
         let state = &mut *self.state.lock();
         state.scheduler.set_share(tenant, share);
+        state.grant();
         let lifetimes = &mut state.lifetimes;
         state.windows.entry(tenant.clone()).or_insert_with(|| {
             *lifetimes += 1;
@@ -110,6 +130,9 @@ impl Queue {
         if let Some(window) = state.windows.remove(tenant) {
             state.waiting -= window.waiting_events;
         }
+        state
+            .claims
+            .retain(|_, claimant| claimant.tenant != *tenant);
         for job in state.scheduler.remove(tenant) {
             state.cascades.leave(tenant, job.event.lineage.cascade);
         }
@@ -264,7 +287,11 @@ impl Queue {
             if state.closed {
                 return None;
             }
-            if let Some(dispatch) = state.scheduler.dispatch() {
+            let memory = |job: &Box<Job>| {
+                let tenant = self.registry.get(&job.event.tenant);
+                tenant.map_or(0, |tenant| tenant.memory_of(job))
+            };
+            if let Some(dispatch) = state.scheduler.dispatch(memory) {
                 state.running += 1;
                 return Some(dispatch);
             }
@@ -284,6 +311,7 @@ impl Queue {
         let state = &mut *self.state.lock();
         state.running -= 1;
         state.scheduler.ran(ticket, fuel, effects);
+        state.grant();
         // A tenant at its bound of concurrent runs may have one again.
         self.work.notify_one();
         decide(state)
@@ -307,6 +335,29 @@ impl Queue {
         self.work.notify_all();
     }
 
+    /// Waits for room for a run beside the queue that may take this much
+    /// memory, in bytes. None if the tenant is not there, or not any more.
+    pub(crate) async fn claim(self: &Arc<Self>, tenant: &TenantId, memory: u64) -> Option<Room> {
+        let (granted, grant) = oneshot::channel();
+        let id = {
+            let state = &mut *self.state.lock();
+            let id = state.scheduler.claim(tenant, memory)?;
+            let tenant = tenant.clone();
+            state.claims.insert(id, Claimant { tenant, granted });
+            state.grant();
+            id
+        };
+        let mut room = Room {
+            queue: Arc::clone(self),
+            tenant: tenant.clone(),
+            id,
+            claim: None,
+            fuel: 0,
+        };
+        room.claim = Some(grant.await.ok()?);
+        Some(room)
+    }
+
     /// Ends the workers after what they are running.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
@@ -317,6 +368,31 @@ impl Queue {
     pub(crate) fn counts(&self) -> (u64, u64) {
         let state = self.state.lock();
         (state.running, state.waiting)
+    }
+}
+
+/// Room for a run beside the queue, or a place among those that wait for it.
+/// Given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Room {
+    queue: Arc<Queue>,
+    tenant: TenantId,
+    id: ClaimId,
+    claim: Option<Claim>,
+    /// What the run used, to be charged to its tenant's share.
+    pub(crate) fuel: u64,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let state = &mut *self.queue.state.lock();
+        if let Some(claim) = self.claim.take() {
+            state.scheduler.end(claim, self.fuel);
+        } else if state.claims.remove(&self.id).is_some() {
+            state.scheduler.withdraw(&self.tenant, self.id);
+        }
+        state.grant();
+        self.queue.work.notify_all();
     }
 }
 
@@ -340,6 +416,21 @@ pub(crate) struct Released {
 }
 
 impl State {
+    /// Tells those whose claims were granted. Who went away meanwhile gives
+    /// the room back, which may be another's.
+    fn grant(&mut self) {
+        while let Some((id, claim)) = self.scheduler.granted() {
+            let claimant = self.claims.remove(&id);
+            let refused = match claimant {
+                Some(claimant) => claimant.granted.send(claim).err(),
+                None => Some(claim),
+            };
+            if let Some(claim) = refused {
+                self.scheduler.end(claim, 0);
+            }
+        }
+    }
+
     fn load(&mut self, tenant: &TenantId, job: Job, ledger: Ledger) {
         let (cascade, subject) = (job.event.lineage.cascade, job.event.subject.clone());
         let bytes = job.event.size();

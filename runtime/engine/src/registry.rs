@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use ringfence_governor::{ActiveRule, RuleSet, Share};
-use ringfence_model::{Limits, Tenant, TenantId};
+use ringfence_model::{Limits, RuleName, Tenant, TenantId};
+
+use crate::job::Job;
 
 /// A tenant's results on their way to the disk, if its runs at one moment are
 /// fewer. At a few milliseconds per commit it allows some 20,000 runs a
@@ -20,10 +22,47 @@ pub(crate) struct TenantState {
 }
 
 impl TenantState {
+    /// What the next run of a job may take, in bytes: as much as the heaviest
+    /// of the rules that have not had their turn, since any of them may be the
+    /// next that is run.
+    pub(crate) fn memory_of(&self, job: &Job) -> u64 {
+        let is_wanted = |rule: &ActiveRule| {
+            rule.takes(job.event.id) && !job.decided.contains(&rule.activation.rule)
+        };
+        let heaviest = |rules: &[Arc<ActiveRule>]| {
+            let wanted = rules.iter().filter(|rule| is_wanted(rule));
+            wanted.map(|rule| self.memory_of_rule(rule)).max()
+        };
+        let memory = match &job.routes {
+            Some(routes) => heaviest(routes.get(job.next..).unwrap_or_default()),
+            None => heaviest(&self.rules.route(&job.event.ty)),
+        };
+        memory.unwrap_or(0)
+    }
+
+    /// What a run of a rule may take, in bytes.
+    pub(crate) fn memory_of_rule(&self, rule: &ActiveRule) -> u64 {
+        let own = rule.activation.limits.memory_bytes;
+        own.map_or(self.limits.memory_bytes, |own| {
+            own.min(self.limits.memory_bytes)
+        })
+    }
+
+    /// The limits for uploads of a rule's next versions.
+    pub(crate) fn upload_limits(&self, rule: &RuleName) -> Limits {
+        let active = self.rules.rules().iter();
+        let mut active = active.filter(|active| active.activation.rule == *rule);
+        match active.next() {
+            Some(active) => self.limits.lowered(&active.activation.limits),
+            None => (*self.limits).clone(),
+        }
+    }
+
     pub(crate) fn share(&self) -> Share {
         Share {
             weight: self.limits.weight,
             concurrent: self.limits.concurrent_executions,
+            memory: self.limits.running_memory_bytes,
             unreleased: self.limits.concurrent_executions.max(UNRELEASED),
         }
     }

@@ -11,6 +11,7 @@ use ringfence_model::{
 use ringfence_sandbox::Inspected;
 use ringfence_store::{NewVersion, PutVersion, StoreError, VersionRecord};
 
+use crate::uploads::{Turn, UploadPlace};
 use crate::{Engine, EngineError};
 
 /// A version to put in force.
@@ -60,7 +61,7 @@ impl Engine {
         tenant.limits.check()?;
         let plan = self.inner.config.plan(&tenant.plan);
         let plan = plan.ok_or_else(|| EngineError::NoPlan(tenant.plan.clone()))?;
-        Ok(plan.with(&tenant.limits))
+        Ok(plan.with(&tenant.limits).consistent())
     }
 
     pub(crate) fn admit_tenant(&self, tenant: &Tenant, limits: Limits) {
@@ -76,6 +77,20 @@ impl Engine {
         Ok(self.store().delete_tenant(tenant).await?)
     }
 
+    /// The limits on an upload of a rule's next version: the tenant's, or
+    /// lower where the rule in force says so.
+    pub fn upload_limits(&self, tenant: &TenantId, rule: &RuleName) -> Result<Limits, EngineError> {
+        let state = self.inner.registry.get(tenant);
+        let state = state.ok_or_else(|| EngineError::NoTenant(tenant.clone()))?;
+        Ok(state.upload_limits(rule))
+    }
+
+    /// A place for an upload of this size, to be had before its body is read.
+    /// It is given up when it is dropped.
+    pub fn upload_place(&self, tenant: &TenantId, bytes: u64) -> Result<UploadPlace, EngineError> {
+        self.inner.uploads.place(tenant, bytes)
+    }
+
     /// Inspects a component and keeps it as a version of a rule; true if it is
     /// new. The second upload of the same bytes answers the first's record.
     pub async fn upload(
@@ -83,13 +98,17 @@ impl Engine {
         tenant: &TenantId,
         rule: &RuleName,
         component: Bytes,
+        place: UploadPlace,
     ) -> Result<(VersionRecord, bool), EngineError> {
-        let limits = self.limits(tenant)?;
+        let limits = self.upload_limits(tenant, rule)?;
         let version = VersionId::of(&component);
         if let Some(record) = self.store().version(tenant, rule, version).await? {
             return Ok((record, false));
         }
-        let inspected = self.inspect(component.clone(), limits.clone()).await?;
+        let turn = place.turn(limits.concurrent_compiles).await;
+        let inspected = self
+            .inspect(component.clone(), limits.clone(), turn)
+            .await?;
         let record = VersionRecord {
             rule: rule.clone(),
             version: inspected.version,
@@ -111,11 +130,20 @@ impl Engine {
         }
     }
 
-    /// Compiling takes a core for seconds, so it is done once at a time.
-    async fn inspect(&self, component: Bytes, limits: Limits) -> Result<Inspected, EngineError> {
-        let _one_at_a_time = self.inner.compiles.acquire().await;
+    /// Compiling takes a core for seconds, and goes on to its end also when
+    /// nobody waits for it any more: so long it takes its turn.
+    async fn inspect(
+        &self,
+        component: Bytes,
+        limits: Limits,
+        turn: Turn,
+    ) -> Result<Inspected, EngineError> {
         let sandbox = self.inner.executor.sandbox.clone();
-        let inspect = move || sandbox.inspect(&component, &limits);
+        let inspect = move || {
+            let inspected = sandbox.inspect(&component, &limits);
+            drop(turn);
+            inspected
+        };
         match tokio::task::spawn_blocking(inspect).await {
             Ok(inspected) => Ok(inspected?),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -129,7 +157,7 @@ impl Engine {
         rule: &RuleName,
         new: NewActivation,
     ) -> Result<Activation, EngineError> {
-        new.limits.check()?;
+        new.limits.check_of_rule()?;
         if !(1..=100).contains(&new.percent) {
             return Err(EngineError::Percent(new.percent));
         }

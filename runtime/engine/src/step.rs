@@ -99,6 +99,7 @@ pub(crate) fn record(
     started_us: u64,
 ) -> Execution {
     let activation = &rule.activation;
+    let near_limits = report.near_limits();
     let (effects, stop) = match report.outcome {
         Ok(effects) => (effects, None),
         Err(stop) => (Vec::new(), Some(stop)),
@@ -118,6 +119,8 @@ pub(crate) fn record(
         },
         stop,
         usage: report.usage,
+        limits: Some(report.limits),
+        near_limits,
         started_us,
         config: activation.config.clone(),
         effects,
@@ -217,6 +220,23 @@ fn follow_up(
     }
 }
 
+/// The stop of a run that would be given more than it may be: an event that
+/// was accepted under a higher limit, or that another rule emitted, or a rule
+/// with a lower limit than its tenant's.
+pub(crate) fn input_too_large(event: &Event, limits: &Limits) -> Option<Stop> {
+    let (limit, bytes) = (limits.event_bytes, event.data.size());
+    (bytes > limit).then(|| {
+        Stop::new(
+            StopCode::InputTooLarge,
+            format!("The event has {bytes} bytes of data; the rule may be given at most {limit}."),
+        )
+        .at(limit, bytes)
+        .hint(
+            "Send a reference to what is large, or raise `event_bytes` of the rule or the tenant.",
+        )
+    })
+}
+
 /// The same run, stopped because its rule would remember too much.
 pub(crate) fn state_too_large(execution: &Execution, limit: u64, bytes: u64) -> Execution {
     let stop = Stop::new(
@@ -229,6 +249,7 @@ pub(crate) fn state_too_large(execution: &Execution, limit: u64, bytes: u64) -> 
         status: Status::Stopped,
         stop: Some(stop),
         effects: Vec::new(),
+        near_limits: Vec::new(),
         ..execution.clone()
     }
 }

@@ -4,10 +4,14 @@
 
 mod admission;
 mod cascade;
+mod queue;
 mod routing;
 mod scheduler;
+mod uploads;
 
 pub use admission::{Rate, RateLimiter, TooFast};
 pub use cascade::{Cascades, Verdict};
+pub use queue::Share;
 pub use routing::{ActiveRule, RuleSet};
-pub use scheduler::{Dispatch, Scheduler, Share, Ticket};
+pub use scheduler::{Claim, ClaimId, Dispatch, Scheduler, Ticket};
+pub use uploads::{Crowded, UploadBounds, UploadId, Uploads};

@@ -6,11 +6,20 @@
 //! unknown in advance (Sheng et al., 2024). Within a tenant, work with the
 //! same subject is done one after the other in the order it came; the rest in
 //! the order it became ready.
+//!
+//! Memory is given by reservation: a run is dispatched only when what it may
+//! take fits beside what its tenant's other runs may take, so that the bound
+//! holds whatever they do. A run that does not fit waits, and so does what is
+//! behind it in its tenant's queue; other tenants go on. Runs that are not in
+//! the queue, because somebody waits for their answer, are [`Claim`]s on the
+//! same share: where both wait, they take turns.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use ringfence_model::TenantId;
+
+use crate::queue::{Queue, Share};
 
 /// What a run costs the host beside its fuel (a lease, an instance, its part
 /// of a commit), in fuel: some 50 us at the 0.5 ns that 1 fuel takes in
@@ -19,19 +28,6 @@ const RUN_COST: u64 = 100_000;
 
 /// What it costs to make one effect durable, in fuel: some 20 us.
 const EFFECT_COST: u64 = 40_000;
-
-/// A tenant's claim on the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
-    /// Where tenants compete, twice the weight gets twice the fuel.
-    pub weight: u64,
-    /// Runs at one moment.
-    pub concurrent: u64,
-    /// Pieces of work dispatched and not yet released: running, or on their
-    /// way to the disk. It keeps one tenant's results from standing before
-    /// everybody's in the way to the disk.
-    pub unreleased: u64,
-}
 
 /// Work to do now.
 #[derive(Debug)]
@@ -51,8 +47,22 @@ pub struct Ticket {
     queue: usize,
     generation: u64,
     charged: u64,
+    memory: u64,
     subject: Option<Arc<str>>,
 }
+
+/// The claim that a run beside the queue has on its tenant's share.
+#[derive(Debug)]
+#[must_use = "a claim that is not handed back keeps its memory for ever"]
+pub struct Claim {
+    queue: usize,
+    generation: u64,
+    memory: u64,
+}
+
+/// Names a claim that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClaimId(u64);
 
 /// Work of all tenants, in memory.
 #[derive(Debug)]
@@ -65,34 +75,40 @@ pub struct Scheduler<T> {
     /// so that idling earns no credit.
     virtual_time: u128,
     generations: u64,
+    claims: u64,
+    granted: VecDeque<(ClaimId, Claim)>,
 }
 
-#[derive(Debug)]
-struct Queue<T> {
-    generation: u64,
-    share: Share,
-    running: u64,
-    unreleased: u64,
-    /// In fuel over weight.
-    start: u128,
-    /// What the tenant's runs cost lately: a moving average.
-    estimate: u64,
-    ready: VecDeque<Ready<T>>,
-    lanes: HashMap<Arc<str>, Lane<T>>,
-    held: usize,
+/// What came of looking at the work whose turn it is.
+enum Taken<T> {
+    Work(Dispatch<T>),
+    Lacking,
 }
 
-#[derive(Debug)]
-enum Ready<T> {
-    Item(T),
-    Lane(Arc<str>),
-}
-
-/// Work with one subject, while any is in memory. Its front is in `ready`, or
-/// under way.
-#[derive(Debug)]
-struct Lane<T> {
-    waiting: VecDeque<T>,
+impl<T> Queue<T> {
+    /// Takes the work whose turn it is, if there is memory for it.
+    fn take(&mut self, at: usize, memory: impl Fn(&T) -> u64) -> Option<Taken<T>> {
+        let needed = memory(self.first()?);
+        if !self.fits(needed) {
+            self.lacking = Some(needed);
+            return Some(Taken::Lacking);
+        }
+        let (subject, item) = self.pop()?;
+        let charged = self.estimate.max(RUN_COST);
+        self.charge(charged);
+        self.begin(needed);
+        self.claimed_last = false;
+        self.unreleased += 1;
+        self.held -= 1;
+        let ticket = Ticket {
+            queue: at,
+            generation: self.generation,
+            charged,
+            memory: needed,
+            subject,
+        };
+        Some(Taken::Work(Dispatch { item, ticket }))
+    }
 }
 
 impl<T> Default for Scheduler<T> {
@@ -103,6 +119,8 @@ impl<T> Default for Scheduler<T> {
             eligible: BTreeSet::new(),
             virtual_time: 0,
             generations: 0,
+            claims: 0,
+            granted: VecDeque::new(),
         }
     }
 }
@@ -111,21 +129,14 @@ impl<T> Scheduler<T> {
     /// Adds a tenant, or changes its share.
     pub fn set_share(&mut self, tenant: &TenantId, share: Share) {
         if let Some(&at) = self.index.get(tenant) {
-            self.update(at, |queue| queue.share = share);
+            self.update(at, |queue| {
+                queue.share = share;
+                queue.lacking = None;
+            });
             return;
         }
         self.generations += 1;
-        let queue = Queue {
-            generation: self.generations,
-            share,
-            running: 0,
-            unreleased: 0,
-            start: self.virtual_time,
-            estimate: 0,
-            ready: VecDeque::new(),
-            lanes: HashMap::new(),
-            held: 0,
-        };
+        let queue = Queue::new(self.generations, share, self.virtual_time);
         let at = match self.queues.iter().position(Option::is_none) {
             Some(free) => {
                 self.queues[free] = Some(queue);
@@ -139,7 +150,8 @@ impl<T> Scheduler<T> {
         self.index.insert(tenant.clone(), at);
     }
 
-    /// Removes a tenant and answers its work that was not under way.
+    /// Removes a tenant and answers its work that was not under way. Its
+    /// claims that wait are never granted.
     pub fn remove(&mut self, tenant: &TenantId) -> Vec<T> {
         let Some(at) = self.index.remove(tenant) else {
             return Vec::new();
@@ -148,12 +160,7 @@ impl<T> Scheduler<T> {
             return Vec::new();
         };
         self.eligible.remove(&(queue.start, at));
-        let loose = queue.ready.into_iter().filter_map(|ready| match ready {
-            Ready::Item(item) => Some(item),
-            Ready::Lane(_) => None,
-        });
-        let laned = queue.lanes.into_values().flat_map(|lane| lane.waiting);
-        loose.chain(laned).collect()
+        queue.into_work().collect()
     }
 
     /// Adds work at the end. Answers it back if there is no such tenant.
@@ -172,30 +179,57 @@ impl<T> Scheduler<T> {
         Ok(())
     }
 
-    /// What to do next, if anything may be done.
-    pub fn dispatch(&mut self) -> Option<Dispatch<T>> {
-        let &(start, at) = self.eligible.first()?;
-        self.virtual_time = start;
-        let mut dispatch = None;
-        self.update(at, |queue| {
-            let (subject, item) = queue.pop()?;
-            let charged = queue.estimate.max(RUN_COST);
-            queue.charge(charged);
-            queue.running += 1;
-            queue.unreleased += 1;
-            queue.held -= 1;
-            dispatch = Some(Dispatch {
-                item,
-                ticket: Ticket {
-                    queue: at,
-                    generation: queue.generation,
-                    charged,
-                    subject,
-                },
+    /// What to do next, if anything may be done. `memory` says what a piece of
+    /// work may take, in bytes, which is reserved until [`Scheduler::ran`].
+    pub fn dispatch(&mut self, memory: impl Fn(&T) -> u64) -> Option<Dispatch<T>> {
+        while let Some(&(start, at)) = self.eligible.first() {
+            let mut dispatch = None;
+            self.update(at, |queue| {
+                dispatch = queue.take(at, &memory);
             });
-            Some(())
+            match dispatch {
+                Some(Taken::Work(dispatch)) => {
+                    self.virtual_time = start;
+                    return Some(dispatch);
+                }
+                // It is not eligible any more, and another tenant may be.
+                Some(Taken::Lacking) => {}
+                None => return None,
+            }
+        }
+        None
+    }
+
+    /// Asks for room for a run beside the queue that may take this much
+    /// memory, in bytes. Granted by [`Scheduler::granted`], at once or later.
+    /// None if there is no such tenant.
+    pub fn claim(&mut self, tenant: &TenantId, memory: u64) -> Option<ClaimId> {
+        let &at = self.index.get(tenant)?;
+        self.claims += 1;
+        let id = self.claims;
+        self.update(at, |queue| queue.claims.push_back((id, memory)));
+        Some(ClaimId(id))
+    }
+
+    /// The next claim that is granted.
+    pub fn granted(&mut self) -> Option<(ClaimId, Claim)> {
+        self.granted.pop_front()
+    }
+
+    /// Ends a claim that still waits.
+    pub fn withdraw(&mut self, tenant: &TenantId, id: ClaimId) {
+        if let Some(&at) = self.index.get(tenant) {
+            self.update(at, |queue| queue.claims.retain(|(other, _)| *other != id.0));
+        }
+    }
+
+    /// The run beside the queue is over; it used this much fuel.
+    #[allow(clippy::needless_pass_by_value)] // so that it cannot be handed back twice
+    pub fn end(&mut self, claim: Claim, fuel: u64) {
+        self.update_of(claim.queue, claim.generation, |queue| {
+            queue.end(claim.memory);
+            queue.charge(fuel.saturating_add(RUN_COST));
         });
-        dispatch
     }
 
     /// The run is over; it used this much fuel and returned so many effects.
@@ -204,8 +238,9 @@ impl<T> Scheduler<T> {
         let effects = effects.saturating_mul(EFFECT_COST);
         let cost = fuel.saturating_add(RUN_COST).saturating_add(effects);
         let charged = std::mem::take(&mut ticket.charged);
-        self.update_of(ticket, |queue| {
-            queue.running -= 1;
+        let memory = std::mem::take(&mut ticket.memory);
+        self.update_of(ticket.queue, ticket.generation, |queue| {
+            queue.end(memory);
             if cost >= charged {
                 queue.charge(cost - charged);
             } else {
@@ -220,16 +255,9 @@ impl<T> Scheduler<T> {
     #[allow(clippy::needless_pass_by_value)] // so that it cannot be handed back twice
     pub fn release(&mut self, mut ticket: Ticket, again: Option<T>) {
         let subject = ticket.subject.take();
-        self.update_of(&ticket, |queue| {
+        self.update_of(ticket.queue, ticket.generation, |queue| {
             queue.unreleased -= 1;
-            if again.is_some() {
-                queue.held += 1;
-            }
-            match (subject, again) {
-                (None, None) => {}
-                (None, Some(item)) => queue.ready.push_front(Ready::Item(item)),
-                (Some(subject), again) => queue.release(subject, again),
-            }
+            queue.release(subject, again);
         });
     }
 
@@ -241,20 +269,37 @@ impl<T> Scheduler<T> {
             .map_or(0, |queue| queue.held)
     }
 
-    fn update_of(&mut self, ticket: &Ticket, change: impl FnOnce(&mut Queue<T>)) {
-        let present = self.queues[ticket.queue].as_ref();
-        if present.is_some_and(|queue| queue.generation == ticket.generation) {
-            self.update(ticket.queue, change);
+    /// Memory that a tenant's runs may take now, in bytes.
+    pub fn reserved(&self, tenant: &TenantId) -> u64 {
+        self.index
+            .get(tenant)
+            .and_then(|at| self.queues[*at].as_ref())
+            .map_or(0, |queue| queue.reserved)
+    }
+
+    fn update_of(&mut self, at: usize, generation: u64, change: impl FnOnce(&mut Queue<T>)) {
+        let present = self.queues[at].as_ref();
+        if present.is_some_and(|queue| queue.generation == generation) {
+            self.update(at, change);
         }
     }
 
-    /// Changes a queue and keeps its place among the eligible ones.
+    /// Changes a queue, grants the claims that may go on, and keeps its place
+    /// among the eligible ones.
     fn update<R>(&mut self, at: usize, change: impl FnOnce(&mut Queue<T>) -> R) {
         let Some(queue) = self.queues[at].as_mut() else {
             return;
         };
         let before = queue.is_eligible().then_some(queue.start);
         change(queue);
+        while let Some((id, memory)) = queue.next_claim() {
+            let claim = Claim {
+                queue: at,
+                generation: queue.generation,
+                memory,
+            };
+            self.granted.push_back((ClaimId(id), claim));
+        }
         let after = queue.is_eligible().then_some(queue.start);
         if before == after {
             return;
@@ -264,71 +309,6 @@ impl<T> Scheduler<T> {
         }
         if let Some(start) = after {
             self.eligible.insert((start, at));
-        }
-    }
-}
-
-impl<T> Queue<T> {
-    fn is_eligible(&self) -> bool {
-        let Share {
-            concurrent,
-            unreleased,
-            ..
-        } = self.share;
-        !self.ready.is_empty() && self.running < concurrent && self.unreleased < unreleased
-    }
-
-    /// Fuel over weight, in parts of a thousand so that weights up to a
-    /// thousand divide finely enough.
-    fn scaled(&self, cost: u64) -> u128 {
-        u128::from(cost) * 1_000 / u128::from(self.share.weight.max(1))
-    }
-
-    fn charge(&mut self, cost: u64) {
-        self.start += self.scaled(cost);
-    }
-
-    fn refund(&mut self, cost: u64) {
-        self.start = self.start.saturating_sub(self.scaled(cost));
-    }
-
-    fn push(&mut self, subject: Option<&str>, item: T) {
-        let Some(subject) = subject else {
-            self.ready.push_back(Ready::Item(item));
-            return;
-        };
-        if let Some(lane) = self.lanes.get_mut(subject) {
-            lane.waiting.push_back(item);
-            return;
-        }
-        let subject: Arc<str> = subject.into();
-        self.ready.push_back(Ready::Lane(Arc::clone(&subject)));
-        let waiting = VecDeque::from([item]);
-        self.lanes.insert(subject, Lane { waiting });
-    }
-
-    fn pop(&mut self) -> Option<(Option<Arc<str>>, T)> {
-        match self.ready.pop_front()? {
-            Ready::Item(item) => Some((None, item)),
-            Ready::Lane(subject) => {
-                let item = self.lanes.get_mut(&subject)?.waiting.pop_front()?;
-                Some((Some(subject), item))
-            }
-        }
-    }
-
-    fn release(&mut self, subject: Arc<str>, again: Option<T>) {
-        let Some(lane) = self.lanes.get_mut(&subject) else {
-            return;
-        };
-        // What was begun is finished first: it holds memory and a subject.
-        if let Some(item) = again {
-            lane.waiting.push_front(item);
-            self.ready.push_front(Ready::Lane(subject));
-        } else if lane.waiting.is_empty() {
-            self.lanes.remove(&subject);
-        } else {
-            self.ready.push_back(Ready::Lane(subject));
         }
     }
 }

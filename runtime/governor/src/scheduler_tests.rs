@@ -8,6 +8,7 @@ use super::*;
 const SHARE: Share = Share {
     weight: 1,
     concurrent: 4,
+    memory: u64::MAX,
     unreleased: 100,
 };
 
@@ -30,19 +31,19 @@ fn one_subject_is_done_in_order_and_never_twice_at_once() {
         scheduler.push(&acme, Some("c-1"), item).unwrap();
     }
     scheduler.push(&acme, Some("c-2"), 10).unwrap();
-    let first = scheduler.dispatch().unwrap();
-    let other = scheduler.dispatch().unwrap();
+    let first = scheduler.dispatch(|_| 0).unwrap();
+    let other = scheduler.dispatch(|_| 0).unwrap();
     assert_eq!((first.item, other.item), (1, 10));
-    assert!(scheduler.dispatch().is_none());
+    assert!(scheduler.dispatch(|_| 0).is_none());
     // The run is over, its commit is not: the subject still waits.
     let mut ticket = first.ticket;
     scheduler.ran(&mut ticket, 5, 0);
-    assert!(scheduler.dispatch().is_none());
+    assert!(scheduler.dispatch(|_| 0).is_none());
     scheduler.release(ticket, Some(1));
-    let again = scheduler.dispatch().unwrap();
+    let again = scheduler.dispatch(|_| 0).unwrap();
     assert_eq!(again.item, 1);
     finish(&mut scheduler, again.ticket, 5);
-    assert_eq!(scheduler.dispatch().unwrap().item, 2);
+    assert_eq!(scheduler.dispatch(|_| 0).unwrap().item, 2);
     finish(&mut scheduler, other.ticket, 5);
 }
 
@@ -51,17 +52,16 @@ fn a_tenant_has_no_more_runs_at_once_than_its_share_says() {
     let mut scheduler = Scheduler::default();
     let acme = tenant("acme");
     let one = Share {
-        weight: 1,
         concurrent: 1,
-        unreleased: 100,
+        ..SHARE
     };
     scheduler.set_share(&acme, one);
     scheduler.push(&acme, None, 1).unwrap();
     scheduler.push(&acme, None, 2).unwrap();
-    let first = scheduler.dispatch().unwrap();
-    assert!(scheduler.dispatch().is_none());
+    let first = scheduler.dispatch(|_| 0).unwrap();
+    assert!(scheduler.dispatch(|_| 0).is_none());
     finish(&mut scheduler, first.ticket, 1);
-    assert_eq!(scheduler.dispatch().unwrap().item, 2);
+    assert_eq!(scheduler.dispatch(|_| 0).unwrap().item, 2);
 }
 
 #[test]
@@ -77,13 +77,13 @@ fn a_tenant_has_a_bound_on_what_is_on_its_way_to_the_disk() {
         scheduler.push(&acme, None, item).unwrap();
     }
     let mut tickets = Vec::new();
-    while let Some(mut dispatch) = scheduler.dispatch() {
+    while let Some(mut dispatch) = scheduler.dispatch(|_| 0) {
         scheduler.ran(&mut dispatch.ticket, 1, 0);
         tickets.push(dispatch.ticket);
     }
     assert_eq!(tickets.len(), 2);
     scheduler.release(tickets.pop().unwrap(), None);
-    assert_eq!(scheduler.dispatch().unwrap().item, 3);
+    assert_eq!(scheduler.dispatch(|_| 0).unwrap().item, 3);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_removed_tenant_leaves_nothing_and_disturbs_nobody() {
         scheduler.push(&acme, Some("c-1"), item).unwrap();
     }
     scheduler.push(&acme, None, 4).unwrap();
-    let under_way = scheduler.dispatch().unwrap();
+    let under_way = scheduler.dispatch(|_| 0).unwrap();
     let mut left = scheduler.remove(&acme);
     left.sort_unstable();
     assert_eq!(left, [2, 3, 4]);
@@ -104,7 +104,7 @@ fn a_removed_tenant_leaves_nothing_and_disturbs_nobody() {
     scheduler.set_share(&calm, SHARE);
     scheduler.push(&calm, None, 6).unwrap();
     finish(&mut scheduler, under_way.ticket, 1);
-    assert_eq!(scheduler.dispatch().unwrap().item, 6);
+    assert_eq!(scheduler.dispatch(|_| 0).unwrap().item, 6);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn idling_earns_no_credit() {
     scheduler.set_share(&idle, SHARE);
     for _ in 0..1_000 {
         scheduler.push(&busy, None, "busy").unwrap();
-        let dispatch = scheduler.dispatch().unwrap();
+        let dispatch = scheduler.dispatch(|_| 0).unwrap();
         finish(&mut scheduler, dispatch.ticket, 100_000);
     }
     for _ in 0..100 {
@@ -124,7 +124,7 @@ fn idling_earns_no_credit() {
     }
     let mut turns = HashMap::new();
     for _ in 0..100 {
-        let dispatch = scheduler.dispatch().unwrap();
+        let dispatch = scheduler.dispatch(|_| 0).unwrap();
         *turns.entry(dispatch.item).or_insert(0) += 1;
         finish(&mut scheduler, dispatch.ticket, 100_000);
     }
@@ -143,7 +143,7 @@ proptest! {
     fn shares_are_in_proportion_to_weight(tenants in tenants(), workers in 1usize..4) {
         let mut scheduler = Scheduler::default();
         for (index, (weight, _)) in tenants.iter().enumerate() {
-            let share = Share { weight: *weight, concurrent: 100, unreleased: 100 };
+            let share = Share { weight: *weight, concurrent: 100, ..SHARE };
             let name = tenant(&format!("t{index}"));
             scheduler.set_share(&name, share);
             for _ in 0..3_000 {
@@ -152,7 +152,7 @@ proptest! {
         }
         let mut cost = vec![0u64; tenants.len()];
         let mut under_way = VecDeque::new();
-        while let Some(dispatch) = scheduler.dispatch() {
+        while let Some(dispatch) = scheduler.dispatch(|_| 0) {
             under_way.push_back(dispatch);
             if under_way.len() == workers {
                 let Dispatch { item, ticket } = under_way.pop_front().unwrap();
@@ -191,7 +191,7 @@ proptest! {
                 0 | 1 => if let Some((serial, (owner, subject))) = pushed.next() {
                     scheduler.push(&names[*owner], subjects[*subject], (*owner, *subject, serial)).unwrap();
                 },
-                2 => if let Some(dispatch) = scheduler.dispatch() {
+                2 => if let Some(dispatch) = scheduler.dispatch(|_| 0) {
                     for other in &under_way {
                         let same = (dispatch.item.0, dispatch.item.1) == (other.item.0, other.item.1);
                         prop_assert!(!same || dispatch.item.1 == 0);
@@ -200,7 +200,7 @@ proptest! {
                 },
                 _ => {
                     if under_way.is_empty() {
-                        match scheduler.dispatch() {
+                        match scheduler.dispatch(|_| 0) {
                             Some(dispatch) => under_way.push(dispatch),
                             None => match pushed.next() {
                                 Some((serial, (owner, subject))) => scheduler
@@ -226,5 +226,274 @@ proptest! {
         }
         serials.sort_unstable();
         prop_assert_eq!(serials, (0..work.len()).collect::<Vec<_>>());
+    }
+}
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn a_run_waits_until_its_memory_fits_and_others_go_on() {
+    let mut scheduler = Scheduler::default();
+    let (acme, calm) = (tenant("acme"), tenant("calm"));
+    let share = Share {
+        memory: 64 * MIB,
+        ..SHARE
+    };
+    scheduler.set_share(&acme, share);
+    scheduler.set_share(&calm, share);
+    let memory = |item: &u64| *item;
+    for mib in [40, 40, 8] {
+        scheduler.push(&acme, None, mib * MIB).unwrap();
+    }
+    let first = scheduler.dispatch(memory).unwrap();
+    assert!(scheduler.dispatch(memory).is_none(), "80 MiB do not fit");
+    scheduler.push(&calm, None, MIB).unwrap();
+    assert_eq!(scheduler.dispatch(memory).unwrap().item, MIB);
+    finish(&mut scheduler, first.ticket, 1);
+    // In order: what is small does not overtake for ever.
+    assert_eq!(scheduler.dispatch(memory).unwrap().item, 40 * MIB);
+    assert_eq!(scheduler.dispatch(memory).unwrap().item, 8 * MIB);
+    assert_eq!(scheduler.reserved(&acme), 48 * MIB);
+}
+
+#[test]
+fn a_run_that_never_fits_goes_alone() {
+    let mut scheduler = Scheduler::default();
+    let acme = tenant("acme");
+    scheduler.set_share(&acme, SHARE);
+    for item in 1..=2 {
+        scheduler.push(&acme, None, item).unwrap();
+    }
+    let memory = |_: &u64| 32 * MIB;
+    let first = scheduler.dispatch(memory).unwrap();
+    // Lowered while it runs.
+    let lowered = Share {
+        memory: MIB,
+        ..SHARE
+    };
+    scheduler.set_share(&acme, lowered);
+    assert!(scheduler.dispatch(memory).is_none());
+    finish(&mut scheduler, first.ticket, 1);
+    assert!(scheduler.dispatch(memory).is_some());
+}
+
+#[test]
+fn runs_beside_the_queue_take_turns_with_it() {
+    let mut scheduler = Scheduler::default();
+    let acme = tenant("acme");
+    let one = Share {
+        concurrent: 1,
+        ..SHARE
+    };
+    scheduler.set_share(&acme, one);
+    for item in 1..=2 {
+        scheduler.push(&acme, None, item).unwrap();
+    }
+    let first = scheduler.claim(&acme, MIB).unwrap();
+    let second = scheduler.claim(&acme, MIB).unwrap();
+    let (granted, claim) = scheduler.granted().unwrap();
+    assert_eq!(granted, first);
+    assert!(scheduler.granted().is_none());
+    assert!(scheduler.dispatch(|_| 0).is_none());
+    scheduler.end(claim, 10);
+    assert!(scheduler.granted().is_none(), "it is the queue's turn");
+    let work = scheduler.dispatch(|_| 0).unwrap();
+    finish(&mut scheduler, work.ticket, 1);
+    assert_eq!(scheduler.granted().unwrap().0, second);
+    let third = scheduler.claim(&acme, MIB).unwrap();
+    scheduler.withdraw(&acme, third);
+    assert!(scheduler.claim(&tenant("nobody"), MIB).is_none());
+}
+
+/// What a simulated host does next.
+#[derive(Debug, Clone)]
+enum Step {
+    Push {
+        owner: usize,
+        memory: u64,
+    },
+    Claim {
+        owner: usize,
+        memory: u64,
+    },
+    Withdraw {
+        which: usize,
+    },
+    Dispatch,
+    Finish {
+        which: usize,
+    },
+    End {
+        which: usize,
+    },
+    Share {
+        owner: usize,
+        memory: u64,
+        concurrent: u64,
+    },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let (owner, which) = (0usize..3, any::<usize>());
+    let step = prop_oneof![
+        3 => (owner.clone(), 0u64..40).prop_map(|(owner, memory)| Step::Push { owner, memory }),
+        1 => (owner.clone(), 0u64..40).prop_map(|(owner, memory)| Step::Claim { owner, memory }),
+        1 => which.clone().prop_map(|which| Step::Withdraw { which }),
+        3 => Just(Step::Dispatch),
+        3 => which.clone().prop_map(|which| Step::Finish { which }),
+        1 => which.prop_map(|which| Step::End { which }),
+        1 => (owner, 1u64..100, 1u64..6)
+            .prop_map(|(owner, memory, concurrent)| Step::Share { owner, memory, concurrent }),
+    ];
+    prop::collection::vec(step, 1..300)
+}
+
+/// A host that keeps its own account of what the scheduler allows.
+struct Host {
+    scheduler: Scheduler<(usize, u64)>,
+    names: Vec<TenantId>,
+    shares: Vec<Share>,
+    under_way: Vec<Dispatch<(usize, u64)>>,
+    asked: Vec<(ClaimId, usize, u64)>,
+    claimed: Vec<(Claim, usize, u64)>,
+    waiting: Vec<usize>,
+    begun: Vec<usize>,
+}
+
+impl Host {
+    fn new() -> Self {
+        let mut host = Self {
+            scheduler: Scheduler::default(),
+            names: ["x", "y", "z"].map(tenant).to_vec(),
+            shares: vec![SHARE; 3],
+            under_way: Vec::new(),
+            asked: Vec::new(),
+            claimed: Vec::new(),
+            waiting: vec![0; 3],
+            begun: Vec::new(),
+        };
+        for owner in 0..3 {
+            host.share(owner, 64, 4);
+        }
+        host
+    }
+
+    fn share(&mut self, owner: usize, memory: u64, concurrent: u64) {
+        self.shares[owner] = Share {
+            memory,
+            concurrent,
+            ..SHARE
+        };
+        self.scheduler
+            .set_share(&self.names[owner], self.shares[owner]);
+    }
+
+    fn running(&self, owner: usize) -> (u64, u64) {
+        let work = self.under_way.iter().map(|run| run.item);
+        let claims = self
+            .claimed
+            .iter()
+            .map(|(_, owner, memory)| (*owner, *memory));
+        let of_owner = work.chain(claims).filter(|run| run.0 == owner);
+        of_owner.fold((0, 0), |(runs, memory), run| (runs + 1, memory + run.1))
+    }
+
+    /// What was begun fits beside what ran.
+    fn check(&mut self) {
+        while let Some((id, claim)) = self.scheduler.granted() {
+            let at = self.asked.iter().position(|asked| asked.0 == id).unwrap();
+            let (_, owner, memory) = self.asked.remove(at);
+            self.claimed.push((claim, owner, memory));
+            self.begun.push(owner);
+        }
+        for owner in std::mem::take(&mut self.begun) {
+            let (runs, memory) = self.running(owner);
+            let share = self.shares[owner];
+            assert!(runs <= share.concurrent, "{runs} at once, {share:?}");
+            let alone = self.is_alone(owner, memory);
+            assert!(memory <= share.memory || alone, "{memory} in {share:?}");
+            assert_eq!(self.scheduler.reserved(&self.names[owner]), memory);
+        }
+    }
+
+    /// Runs that need nothing may be there beside one that is too large.
+    fn is_alone(&self, owner: usize, memory: u64) -> bool {
+        let work = self.under_way.iter().map(|run| run.item);
+        let claims = self
+            .claimed
+            .iter()
+            .map(|(_, owner, memory)| (*owner, *memory));
+        work.chain(claims).any(|run| run == (owner, memory))
+    }
+
+    fn dispatch(&mut self) -> bool {
+        let Some(dispatch) = self.scheduler.dispatch(|item| item.1) else {
+            return false;
+        };
+        let owner = dispatch.item.0;
+        self.waiting[owner] -= 1;
+        self.under_way.push(dispatch);
+        self.begun.push(owner);
+        true
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Push { owner, memory } => {
+                self.scheduler
+                    .push(&self.names[owner], None, (owner, memory))
+                    .unwrap();
+                self.waiting[owner] += 1;
+            }
+            Step::Claim { owner, memory } => {
+                let id = self.scheduler.claim(&self.names[owner], memory).unwrap();
+                self.asked.push((id, owner, memory));
+            }
+            Step::Withdraw { which } if !self.asked.is_empty() => {
+                let (id, owner, _) = self.asked.swap_remove(which % self.asked.len());
+                self.scheduler.withdraw(&self.names[owner], id);
+            }
+            Step::Dispatch => drop(self.dispatch()),
+            Step::Finish { which } if !self.under_way.is_empty() => {
+                let run = self.under_way.swap_remove(which % self.under_way.len());
+                finish(&mut self.scheduler, run.ticket, 1_000);
+            }
+            Step::End { which } if !self.claimed.is_empty() => {
+                let (claim, ..) = self.claimed.swap_remove(which % self.claimed.len());
+                self.scheduler.end(claim, 1_000);
+            }
+            Step::Share {
+                owner,
+                memory,
+                concurrent,
+            } => self.share(owner, memory, concurrent),
+            _ => {}
+        }
+        self.check();
+    }
+}
+
+proptest! {
+    /// However work, claims and changes of shares are mixed: what begins fits
+    /// beside what runs, in number and in memory; nobody waits while nothing
+    /// of its tenant runs; and in the end all is done.
+    #[test]
+    fn memory_is_never_given_twice(steps in steps()) {
+        let mut host = Host::new();
+        for step in steps {
+            host.take(step);
+        }
+        while !host.under_way.is_empty() || !host.claimed.is_empty() || host.waiting != [0, 0, 0] {
+            while host.dispatch() {
+                host.check();
+            }
+            for owner in 0..3 {
+                let waits = host.waiting[owner] > 0 || host.asked.iter().any(|asked| asked.1 == owner);
+                prop_assert!(!waits || host.running(owner).0 > 0, "{owner} waits for nothing");
+            }
+            host.take(Step::Finish { which: 0 });
+            host.take(Step::End { which: 0 });
+        }
+        prop_assert!(host.asked.is_empty());
     }
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Effect, EventId, ExecutionId, Json, Lineage, Mode, RuleName, Stop, TenantId, VersionId,
+    Effect, EventId, ExecutionId, Json, Lineage, Meter, Mode, RuleName, RunLimits, Stop, TenantId,
+    VersionId,
 };
 
 /// The journal's entry for one rule on one event. With the event, the
@@ -32,6 +33,14 @@ pub struct Execution {
     pub stop: Option<Stop>,
     /// What it used.
     pub usage: Usage,
+    /// What it might have used: the limits in force for it. Later changes do
+    /// not change the record. None in records from before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<RunLimits>,
+    /// Of which limits it used so much, without being stopped, that it is
+    /// marked; see [`RunLimits::near`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near_limits: Vec<Meter>,
     /// When it began, in microseconds since 1970.
     pub started_us: u64,
     /// The configuration that it was given.

@@ -35,6 +35,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The event's data are larger than the rule may be given.
+    InputTooLarge = "input-too-large";
     /// The run used up its fuel.
     OutOfFuel = "out-of-fuel";
     /// The run took longer than its wall-clock deadline.

@@ -9,7 +9,9 @@ fn document(name: &str) -> String {
 
 fn grouped(number: u64) -> String {
     const MIB: u64 = 1 << 20;
+    const GIB: u64 = 1 << 30;
     match number {
+        n if n >= GIB && n % GIB == 0 => format!("{} GiB", n / GIB),
         n if n >= MIB && n % MIB == 0 => format!("{} MiB", n / MIB),
         n if n >= 8192 && n % 1024 == 0 => format!("{} KiB", n / 1024),
         n => {

@@ -4,15 +4,23 @@
 //! hand them the process. So a file holds a keyed BLAKE3 code over its own
 //! name and the artifact, under a key that only this installation has, and
 //! what does not verify is compiled again.
+//!
+//! The folder has a bound in bytes. What was loaded longest ago goes first;
+//! the order is that of the files' modification times, which loading renews,
+//! so that it outlives the process.
 
 use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use parking_lot::Mutex;
 use ringfence_model::VersionId;
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use crate::shelf::Shelf;
 
 /// The code's length, in bytes.
 const MAC_BYTES: usize = 32;
@@ -26,6 +34,18 @@ const MODE: u32 = 0o600;
 
 const TEMPORARY: &str = "tmp";
 
+/// Leaves it to the kernel to say what time it is.
+const NOW: Timestamps = Timestamps {
+    last_access: Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    },
+    last_modification: Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    },
+};
+
 /// Keeps compiled artifacts in a folder, or nowhere.
 pub(crate) struct Artifacts {
     dir: Option<Dir>,
@@ -33,6 +53,9 @@ pub(crate) struct Artifacts {
     /// Names what the artifacts are good for: this wasmtime, configured so.
     host: String,
     counter: AtomicU64,
+    /// What is in the folder. Locked while the folder is changed, so that its
+    /// bound holds at each moment.
+    shelf: Mutex<Shelf>,
 }
 
 /// A compiled artifact that came out of this installation's compiler, or out of
@@ -42,7 +65,7 @@ pub(crate) struct Artifact(Vec<u8>);
 impl Artifacts {
     /// Opens the folder, and removes from it what no process can use any
     /// more: artifacts of another wasmtime or configuration, and what an
-    /// interrupted write left.
+    /// interrupted write left; and what is beyond the bound.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -50,32 +73,71 @@ impl Artifacts {
         engine: &Engine,
         dir: Option<Dir>,
         key: [u8; 32],
+        bytes_max: u64,
     ) -> Result<Self, std::io::Error> {
         let artifacts = Self {
             dir,
             key,
             host: host_name(engine),
             counter: AtomicU64::new(0),
+            shelf: Mutex::new(Shelf::new(bytes_max)),
         };
-        artifacts.remove_stale()?;
+        artifacts.take_stock()?;
         Ok(artifacts)
     }
 
-    fn remove_stale(&self) -> Result<(), std::io::Error> {
+    fn take_stock(&self) -> Result<(), std::io::Error> {
         let Some(dir) = &self.dir else { return Ok(()) };
+        let mut kept = Vec::new();
         for entry in dir.entries()? {
-            let name = entry?.file_name();
-            let stale = name
-                .to_str()
-                .and_then(|name| name.split_once('.'))
-                .is_some_and(|(version, host)| {
-                    version.parse::<VersionId>().is_ok() && host != self.host
-                });
-            if stale {
+            let entry = entry?;
+            let name = entry.file_name();
+            let parts = name.to_str().and_then(|name| name.split_once('.'));
+            let Some((Ok(version), host)) =
+                parts.map(|(version, host)| (version.parse::<VersionId>(), host))
+            else {
+                // Not ours.
+                continue;
+            };
+            if host == self.host {
+                let metadata = entry.metadata()?;
+                kept.push((metadata.modified()?, version, metadata.len()));
+            } else {
                 dir.remove_file(&name)?;
             }
         }
+        kept.sort_unstable();
+        let mut shelf = self.shelf.lock();
+        for (_, version, bytes) in kept {
+            shelf.put(version, bytes);
+        }
+        self.make_room(dir, &mut shelf, 0, &|_| false);
         Ok(())
+    }
+
+    /// Removes what has to go so that so many bytes more fit.
+    fn make_room(
+        &self,
+        dir: &Dir,
+        shelf: &mut Shelf,
+        bytes: u64,
+        is_hot: &dyn Fn(VersionId) -> bool,
+    ) {
+        while let Some(version) = shelf.surplus(bytes, is_hot) {
+            self.remove_from(dir, shelf, version);
+        }
+    }
+
+    /// A file that cannot be removed is counted no more: it is found again at
+    /// the next start.
+    fn remove_from(&self, dir: &Dir, shelf: &mut Shelf, version: VersionId) {
+        shelf.remove(version);
+        match dir.remove_file(self.name(version)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%version, %error, "a compiled artifact cannot be removed");
+            }
+            _ => {}
+        }
     }
 
     /// Takes what the compiler has just made.
@@ -88,7 +150,10 @@ impl Artifacts {
         let dir = self.dir.as_ref()?;
         let name = self.name(version);
         match self.read(dir, &name) {
-            Ok(artifact) => artifact,
+            Ok(artifact) => {
+                self.shelf.lock().touch(version);
+                artifact
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => {
                 tracing::warn!(%version, %error, "a compiled artifact cannot be read; compiling again");
@@ -109,7 +174,11 @@ impl Artifacts {
             return Ok(None);
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        file.take(ARTIFACT_BYTES_MAX).read_to_end(&mut bytes)?;
+        (&file).take(ARTIFACT_BYTES_MAX).read_to_end(&mut bytes)?;
+        // Only the order of eviction depends on it.
+        if let Err(error) = futimens(&file, &NOW) {
+            tracing::debug!(name, %error, "a compiled artifact's time cannot be renewed");
+        }
         let verified = bytes
             .split_first_chunk::<MAC_BYTES>()
             // `blake3::Hash` compares in constant time.
@@ -122,12 +191,29 @@ impl Artifacts {
         Ok(Some(Artifact(bytes)))
     }
 
-    /// Keeps an artifact. That it cannot be kept costs time later, and
-    /// nothing else, so it is only logged.
-    pub(crate) fn save(&self, version: VersionId, artifact: &Artifact) {
+    /// Keeps an artifact, if there is room or can be made: what is not in
+    /// memory (`is_hot`) goes first. That it cannot be kept costs time later,
+    /// and nothing else, so it is only logged.
+    pub(crate) fn save(
+        &self,
+        version: VersionId,
+        artifact: &Artifact,
+        is_hot: &dyn Fn(VersionId) -> bool,
+    ) {
         let Some(dir) = &self.dir else { return };
-        if let Err(error) = self.write(dir, &self.name(version), artifact) {
-            tracing::warn!(%version, %error, "a compiled artifact cannot be kept");
+        let bytes = artifact.size() + MAC_BYTES as u64;
+        let shelf = &mut *self.shelf.lock();
+        self.remove_from(dir, shelf, version);
+        if !shelf.could_hold(bytes) {
+            tracing::warn!(%version, bytes, "a compiled artifact is larger than all that may be kept; it will be compiled again at the next start");
+            return;
+        }
+        self.make_room(dir, shelf, bytes, is_hot);
+        match self.write(dir, &self.name(version), artifact) {
+            Ok(()) => shelf.put(version, bytes),
+            Err(error) => {
+                tracing::warn!(%version, %error, "a compiled artifact cannot be kept");
+            }
         }
     }
 
@@ -143,7 +229,10 @@ impl Artifacts {
             .open_with(&temporary, &options)
             .and_then(|mut file| {
                 file.write_all(self.mac(name, &artifact.0).as_bytes())?;
-                file.write_all(&artifact.0)
+                file.write_all(&artifact.0)?;
+                // Before it has its name: after a power cut there is the
+                // whole file or none.
+                file.sync_data()
             })
             .and_then(|()| dir.rename(&temporary, dir, name));
         if written.is_err() {
@@ -156,12 +245,7 @@ impl Artifacts {
     /// Forgets a version's artifact.
     pub(crate) fn remove(&self, version: VersionId) {
         let Some(dir) = &self.dir else { return };
-        match dir.remove_file(self.name(version)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!(%version, %error, "a compiled artifact cannot be removed");
-            }
-            _ => {}
-        }
+        self.remove_from(dir, &mut self.shelf.lock(), version);
     }
 
     fn name(&self, version: VersionId) -> String {

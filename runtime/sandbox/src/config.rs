@@ -10,6 +10,8 @@ pub struct SandboxConfig {
     pub memory_bytes_max: u64,
     /// Compiled artifacts kept in memory, by their size in bytes.
     pub cache_bytes: u64,
+    /// Compiled artifacts kept on disk, in bytes of files.
+    pub artifact_bytes: u64,
     /// Authenticates compiled artifacts on disk.
     pub artifact_key: [u8; 32],
 }
@@ -21,6 +23,7 @@ impl SandboxConfig {
             concurrent_runs: 1,
             memory_bytes_max: 0,
             cache_bytes: 0,
+            artifact_bytes: 0,
             artifact_key: [0; 32],
         }
     }

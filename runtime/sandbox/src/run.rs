@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ringfence_model::{
-    Effect, Event, Json, Limits, Log, Recalled, RuleName, Stop, TenantId, Usage,
+    Effect, Event, Json, Limits, Log, Meter, Recalled, RuleName, RunLimits, Stop, TenantId, Usage,
 };
 
 use crate::Recall;
@@ -36,6 +36,8 @@ pub struct RunReport {
     pub outcome: Result<Vec<Effect>, Stop>,
     /// What it used.
     pub usage: Usage,
+    /// What it might have used.
+    pub limits: RunLimits,
     /// The remembered values that it asked for, each key once.
     pub recalled: Vec<Recalled>,
     /// Whether it asked for the clock.
@@ -44,4 +46,14 @@ pub struct RunReport {
     pub asked_random: bool,
     /// What it logged.
     pub log: Log,
+}
+
+impl RunReport {
+    /// Of which limits it used 80 % or more without being stopped.
+    pub fn near_limits(&self) -> Vec<Meter> {
+        match &self.outcome {
+            Ok(_) => self.limits.near(&self.usage),
+            Err(_) => Vec::new(),
+        }
+    }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use moka::sync::Cache;
-use ringfence_model::{Json, Limits, Manifest, Trigger, VersionId};
+use ringfence_model::{Json, Limits, Manifest, RunLimits, Trigger, VersionId};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::artifact::{Artifact, Artifacts};
 use crate::bindings::{self, Described, HandleParams, Handled};
+use crate::failures::Failures;
 use crate::instance::{Compiled, Ended, Prepared};
 use crate::state::RunState;
 use crate::stopwatch::Stopwatch;
@@ -30,6 +31,7 @@ struct Inner {
     linker: Linker<RunState>,
     artifacts: Artifacts,
     compiler: Arc<dyn Compiler>,
+    failures: Failures,
     cache: Cache<VersionId, Prepared>,
     nothing: Arc<dyn Recall>,
     _ticker: Ticker,
@@ -85,8 +87,13 @@ impl Sandbox {
         let engine =
             Engine::new(&engine_config(&config)).map_err(|error| failed(&format!("{error:#}")))?;
         let linker = host::linker(&engine).map_err(|error| failed(&format!("{error:#}")))?;
-        let artifacts = Artifacts::open(&engine, artifacts, config.artifact_key)
-            .map_err(|error| failed(&error))?;
+        let artifacts = Artifacts::open(
+            &engine,
+            artifacts,
+            config.artifact_key,
+            config.artifact_bytes,
+        )
+        .map_err(|error| failed(&error))?;
         let ticker = Ticker::start(engine.clone()).map_err(|error| failed(&error))?;
         let cache = Cache::builder()
             .max_capacity(config.cache_bytes)
@@ -100,6 +107,7 @@ impl Sandbox {
                 linker,
                 artifacts,
                 compiler,
+                failures: Failures::new(),
                 cache,
                 nothing: Arc::new(NothingRemembered),
                 _ticker: ticker,
@@ -109,7 +117,8 @@ impl Sandbox {
 
     /// Validates and compiles a core module (with the embedded WIT type) or a
     /// component, asks it for its manifest in a sandbox under `limits`, and
-    /// keeps the compiled artifact. Slow: seconds for a large component.
+    /// keeps the compiled artifact. Slow: seconds for a large component. What
+    /// failed before under the same limits fails at once.
     ///
     /// # Errors
     /// Says what is wrong with the upload; nothing of it is kept then.
@@ -120,12 +129,29 @@ impl Sandbox {
             return Err(UploadError::ComponentTooLarge { size, limit });
         }
         let version = VersionId::of(bytes);
+        if let Some(error) = self.inner.failures.known(version, limits) {
+            return Err(error);
+        }
+        let inspected = self.inspect_anew(version, bytes, limits);
+        match &inspected {
+            Ok(_) => self.inner.failures.succeeded(version, limits),
+            Err(error) => self.inner.failures.failed(version, limits, error),
+        }
+        inspected
+    }
+
+    fn inspect_anew(
+        &self,
+        version: VersionId,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> Result<Inspected, UploadError> {
         let watch = Stopwatch::start();
         let (artifact, built) = self.build(bytes, limits)?;
         let compile_ms = u64::try_from(watch.wall().as_millis()).unwrap_or(u64::MAX);
         let compiled = self.load(&artifact)?;
         let manifest = self.describe(&compiled, limits)?;
-        self.inner.artifacts.save(version, &artifact);
+        self.save(version, &artifact);
         let prepared = Prepared::new(version, compiled, manifest.clone());
         self.inner.cache.insert(version, prepared);
         self.inner.cache.run_pending_tasks();
@@ -139,7 +165,7 @@ impl Sandbox {
             version,
             manifest,
             imports: built.imports,
-            size,
+            size: bytes.len() as u64,
             compile_ms,
             warnings,
         })
@@ -192,7 +218,7 @@ impl Sandbox {
                 PrepareError::Refused { version, cause }
             }
         })?;
-        self.inner.artifacts.save(version, &artifact);
+        self.save(version, &artifact);
         Ok(Prepared::new(version, compiled, manifest.clone()))
     }
 
@@ -215,6 +241,12 @@ impl Sandbox {
             .component(&self.inner.engine)
             .map_err(|error| UploadError::CompileFailed(format!("{error:#}")))?;
         Compiled::link(&self.inner.linker, &component, artifact.size())
+    }
+
+    fn save(&self, version: VersionId, artifact: &Artifact) {
+        let cache = &self.inner.cache;
+        let is_hot = |version| cache.contains_key(&version);
+        self.inner.artifacts.save(version, artifact, &is_hot);
     }
 
     /// Forgets a version that is no longer in the store: its artifact in
@@ -284,6 +316,7 @@ impl Sandbox {
         Ok(RunReport {
             outcome,
             usage,
+            limits: RunLimits::of(run.limits, run.fuel),
             recalled: state.recalled,
             asked_now: state.now,
             asked_random: state.random,

@@ -42,7 +42,7 @@ pub(crate) struct PutActivation {
     #[serde(default = "all")]
     percent: u8,
     /// Limits to lower.
-    #[schema(value_type = wire::LimitOverrides, required = false)]
+    #[schema(value_type = wire::RuleLimits, required = false)]
     #[serde(default)]
     limits: LimitOverrides,
 }

@@ -112,9 +112,7 @@ pub(crate) async fn read(
     bound: Bound,
 ) -> Result<Held, Problem> {
     refuse_encoding(headers)?;
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let declared = declared(headers);
     if declared.is_some_and(|length| length > bound.bytes as u64) {
         return Err(bound.exceeded(declared));
     }
@@ -139,6 +137,12 @@ pub(crate) async fn read(
     }
     let bytes = joined(parts, share.bytes);
     Ok(Held { bytes, share })
+}
+
+/// The length that the request's head announces, in bytes.
+pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 fn joined(mut parts: Vec<Bytes>, length: usize) -> Bytes {

@@ -7,7 +7,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use ringfence_engine::Evaluated;
-use ringfence_model::{Effect, Log, Mode, RuleName, Status, Stop, Usage, VersionId};
+use ringfence_model::{
+    Effect, Log, Meter, Mode, RuleName, RunLimits, Status, Stop, Usage, VersionId,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,6 +56,13 @@ pub(crate) struct EvaluatedRule {
     /// What it used.
     #[schema(value_type = wire::Usage)]
     usage: Usage,
+    /// What it might have used.
+    #[schema(value_type = wire::RunLimits)]
+    limits: RunLimits,
+    /// The limits of which it used 80 % or more without being stopped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<wire::Meter>, required = false)]
+    near_limits: Vec<Meter>,
     /// What it logged.
     #[schema(value_type = wire::Log)]
     log: Log,
@@ -73,6 +82,8 @@ impl From<Evaluated> for EvaluatedRule {
             stop,
             effects,
             usage: evaluated.usage,
+            limits: evaluated.limits,
+            near_limits: evaluated.near_limits,
             log: evaluated.log,
         }
     }

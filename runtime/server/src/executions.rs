@@ -23,7 +23,8 @@ use crate::wire;
 pub(crate) struct ListExecutions {
     /// Of this rule.
     rule: Option<String>,
-    /// `ok`, `stopped`, or a stop's code.
+    /// `ok`, `stopped`, a stop's code, or `near-limit`: not stopped, and 80 %
+    /// or more of a limit used.
     status: Option<String>,
     /// On this event.
     event: Option<String>,
@@ -37,18 +38,19 @@ pub(crate) struct ListExecutions {
 
 impl ListExecutions {
     fn filter(&self) -> Result<ExecutionFilter, Problem> {
-        let (status, stop) = match self.status.as_deref() {
-            None => (None, None),
-            Some("ok") => (Some(Status::Ok), None),
-            Some("stopped") => (Some(Status::Stopped), None),
-            Some(code) => (None, Some(stop_code("status", code)?)),
-        };
+        let mut filter = ExecutionFilter::default();
+        match self.status.as_deref() {
+            None => {}
+            Some("ok") => filter.status = Some(Status::Ok),
+            Some("stopped") => filter.status = Some(Status::Stopped),
+            Some("near-limit") => filter.near_limit = true,
+            Some(code) => filter.stop = Some(stop_code("status", code)?),
+        }
         Ok(ExecutionFilter {
             rule: parsed("rule", self.rule.as_deref())?,
-            status,
-            stop,
             event: parsed("event", self.event.as_deref())?,
             since_us: moment_us("since", self.since.as_deref())?,
+            ..filter
         })
     }
 }

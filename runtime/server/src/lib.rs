@@ -32,6 +32,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod path;
+mod peer;
 mod problem;
 mod refusals;
 mod router;

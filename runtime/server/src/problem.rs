@@ -77,6 +77,7 @@ kinds! {
     NO_PLAN = 422 "no-plan" "There is no such plan.";
     UNSUPPORTED_SCHEMA = 422 "unsupported-schema" "The rule's configuration schema cannot be used.";
     TOO_FAST = 429 "too-fast" "The tenant sends events faster than its limits allow.";
+    UPLOADS_WAITING = 429 "uploads-waiting" "As many uploads wait as the server takes.";
     TOO_MUCH_WAITING = 429 "too-much-waiting" "As much of the tenant waits as its limits allow.";
     INTERNAL = 500 "internal" "The server failed.";
     COMPILER_UNAVAILABLE = 503 "compiler-unavailable" "The compiler could not be run.";

@@ -1,6 +1,7 @@
 //! Which problem each error of the engine, the store and the sandbox is.
 
 use ringfence_engine::EngineError;
+use ringfence_model::LimitError;
 use ringfence_sandbox::UploadError;
 use ringfence_store::StoreError;
 
@@ -9,6 +10,8 @@ use crate::problem::{Kind, Problem};
 /// How long a client waits before it tries again what the host could not take
 /// now, in seconds.
 const RETRY_AFTER_S: u64 = 1;
+/// The same for an upload: about what compiling one takes.
+const UPLOAD_RETRY_AFTER_S: u64 = 5;
 const MICROS_PER_SECOND: u64 = 1_000_000;
 
 impl From<StoreError> for Problem {
@@ -68,9 +71,7 @@ impl From<EngineError> for Problem {
             EngineError::NoTenant(_) => no_tenant(detail()),
             EngineError::NoPlan(_) => Self::new(Kind::NO_PLAN, detail())
                 .hint("Plans are set in the server's configuration; `standard` always exists."),
-            EngineError::Limit(ref limit) => Self::new(Kind::INVALID_LIMIT, detail())
-                .at(format!("limits.{}", limit.name))
-                .over(limit.max, limit.given),
+            EngineError::Limit(ref limit) => invalid_limit(detail(), limit),
             EngineError::NoVersion { .. } => Self::new(Kind::NO_VERSION, detail())
                 .hint("`GET .../versions` lists the rule's versions."),
             EngineError::Percent(_) => Self::new(Kind::INVALID_PERCENT, detail()).at("percent"),
@@ -97,12 +98,28 @@ impl From<EngineError> for Problem {
                 burst,
                 retry_after_us,
             } => too_fast(detail(), rate, burst, retry_after_us),
+            EngineError::UploadsWaiting(ref crowded) => {
+                Self::new(Kind::UPLOADS_WAITING, detail())
+                    .over(crowded.limit, crowded.usage)
+                    .retry_after(UPLOAD_RETRY_AFTER_S)
+                    .hint("Nothing was kept; upload it again later.")
+            }
             EngineError::Draining => shutting_down(),
             EngineError::Thread(_) => {
                 tracing::error!(%error, "the engine failed");
                 Self::new(Kind::INTERNAL, "The engine failed.")
             }
             EngineError::Store(store) => store.into(),
+        }
+    }
+}
+
+fn invalid_limit(detail: String, limit: &LimitError) -> Problem {
+    let problem = Problem::new(Kind::INVALID_LIMIT, detail).at(format!("limits.{}", limit.name()));
+    match limit {
+        LimitError::OutOfBounds { max, given, .. } => problem.over(*max, *given),
+        LimitError::OfTenant { .. } => {
+            problem.hint("The operator sets it with `PUT /v1/tenants/{tenant}`.")
         }
     }
 }

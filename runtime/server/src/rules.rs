@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
 use ringfence_model::{Activation, RuleName, TenantId};
 use ringfence_store::VersionRecord;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use crate::body::{self, Bound};
 use crate::config_schema;
 use crate::page::{self, Page};
 use crate::path::{Asked, RulePath, parsed};
+use crate::peer::Peer;
 use crate::problem::{Kind, Problem};
 use crate::wire;
 
@@ -165,11 +166,20 @@ pub(crate) async fn versions(
     }))
 }
 
+/// Nobody reads it; it is in the log.
+fn gone() -> Problem {
+    Problem::new(
+        Kind::BODY_INCOMPLETE,
+        "The client closed the connection before its upload was compiled.",
+    )
+}
+
 /// Upload a version of a rule
 ///
 /// A WebAssembly component, or a core module with the embedded WIT type. It
 /// is compiled and asked for its manifest; it is not put in force. The same
-/// bytes again give the same version.
+/// bytes again give the same version. Uploads wait for their turn to be
+/// compiled; a client that closes the connection gives its place up.
 #[utoipa::path(
     post, path = "/v1/tenants/{tenant}/rules/{rule}/versions", operation_id = "uploadVersion", tag = "rules",
     params(
@@ -185,6 +195,7 @@ pub(crate) async fn versions(
 pub(crate) async fn upload(
     access: Access<RulesWrite, RulePath>,
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<VersionRecord>), Problem> {
@@ -192,14 +203,23 @@ pub(crate) async fn upload(
     if given != "application/wasm" {
         return Err(body::wrong_type(&given, "application/wasm"));
     }
+    let RulePath { tenant, rule } = &access.path;
+    let limits = app.engine.upload_limits(tenant, rule)?;
     let bound = Bound {
-        bytes: usize::try_from(access.limits.component_bytes).unwrap_or(usize::MAX),
+        bytes: usize::try_from(limits.component_bytes).unwrap_or(usize::MAX),
         kind: Kind::COMPONENT_TOO_LARGE,
         hint: "Build for size (`opt-level = \"s\"`, `strip = true`), or ask the operator to raise `component_bytes`.",
     };
+    let bytes = body::declared(&headers).unwrap_or(limits.component_bytes);
+    let place = app
+        .engine
+        .upload_place(tenant, bytes.min(limits.component_bytes))?;
     let held = body::read(&app.body_memory, &headers, body, bound).await?;
-    let RulePath { tenant, rule } = &access.path;
-    let (mut record, created) = app.engine.upload(tenant, rule, held.bytes).await?;
+    let upload = app.engine.upload(tenant, rule, held.bytes, place);
+    let (mut record, created) = tokio::select! {
+        uploaded = upload => uploaded?,
+        () = peer.gone() => return Err(gone()),
+    };
     let schema = record.manifest.config_schema.as_ref();
     if let Some(Err(why)) = schema.map(config_schema::usable) {
         record.warnings.push(format!(

@@ -17,6 +17,7 @@ use tower::ServiceExt;
 
 use crate::app::App;
 use crate::metrics::Metrics;
+use crate::peer::Peer;
 use crate::router::router;
 
 /// Connections at one moment; more wait to be accepted.
@@ -132,8 +133,11 @@ async fn converse(stream: TcpStream, router: Router, mut stopping: watch::Receiv
         tracing::debug!(%error, "a connection was gone at once");
         return;
     }
-    let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
+    let peer = Peer::new(stream);
+    let watched = peer.clone();
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<_>| {
         let router = router.clone();
+        request.extensions_mut().insert(watched.clone());
         async move { Ok::<_, Infallible>(into_ok(router.oneshot(request.map(Body::new)).await)) }
     });
     let mut connection = std::pin::pin!(
@@ -145,7 +149,7 @@ async fn converse(stream: TcpStream, router: Router, mut stopping: watch::Receiv
             // A client that has sent half a body and closes its side is
             // still told what is wrong.
             .half_close(true)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(peer), service)
     );
     // An error means that the server is gone, which is the same.
     let stopped = async { stopping.wait_for(|stopping| *stopping).await.map(drop) };

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use ringfence_model::{Limits, StopCode};
+use ringfence_model::{LimitInfo, Limits, StopCode};
 use serde::Serialize;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -23,9 +23,17 @@ pub(crate) struct LimitsInForce;
 #[derive(Serialize)]
 pub(crate) struct LimitOverrides;
 
-fn limits(description: &str, required: bool) -> RefOr<Schema> {
+/// The same, of those that a rule may lower.
+#[derive(Serialize)]
+pub(crate) struct RuleLimits;
+
+fn limits<'a>(
+    description: &str,
+    required: bool,
+    limits: impl IntoIterator<Item = &'a LimitInfo>,
+) -> RefOr<Schema> {
     let mut object = ObjectBuilder::new().description(Some(description));
-    for limit in Limits::ALL {
+    for limit in limits {
         let property = ObjectBuilder::new()
             .schema_type(Type::Integer)
             .description(Some(limit.meaning.trim()))
@@ -42,7 +50,7 @@ fn limits(description: &str, required: bool) -> RefOr<Schema> {
 impl PartialSchema for LimitsInForce {
     fn schema() -> RefOr<Schema> {
         let description = "The limits in force. The last word of a name is its unit.";
-        limits(description, true)
+        limits(description, true, Limits::ALL)
     }
 }
 
@@ -57,6 +65,7 @@ impl PartialSchema for LimitOverrides {
         limits(
             "Changes to some limits; what is not named stays as it is.",
             false,
+            Limits::ALL,
         )
     }
 }
@@ -64,6 +73,22 @@ impl PartialSchema for LimitOverrides {
 impl ToSchema for LimitOverrides {
     fn name() -> Cow<'static, str> {
         "LimitOverrides".into()
+    }
+}
+
+impl PartialSchema for RuleLimits {
+    fn schema() -> RefOr<Schema> {
+        limits(
+            "Limits that a rule lowers; a value above the tenant's changes nothing.",
+            false,
+            Limits::ALL.iter().filter(|limit| limit.is_of_rules()),
+        )
+    }
+}
+
+impl ToSchema for RuleLimits {
+    fn name() -> Cow<'static, str> {
+        "RuleLimits".into()
     }
 }
 
@@ -152,7 +177,7 @@ pub(crate) struct Activation {
     #[schema(minimum = 1, maximum = 100)]
     percent: u8,
     /// Limits that the rule lowers.
-    limits: LimitOverrides,
+    limits: RuleLimits,
     /// Since when, in microseconds since 1970.
     activated_us: u64,
 }
@@ -327,6 +352,13 @@ pub(crate) struct Execution {
     stop: Option<Stop>,
     /// What it used.
     usage: Usage,
+    /// What it might have used: the limits in force for it. Missing in
+    /// records of versions that did not keep it.
+    #[schema(required = false, nullable = false)]
+    limits: Option<RunLimits>,
+    /// The limits of which it used 80 % or more without being stopped.
+    #[schema(required = false)]
+    near_limits: Vec<Meter>,
     /// When it began, in microseconds since 1970.
     started_us: u64,
     /// The configuration that it was given.
@@ -361,6 +393,41 @@ pub(crate) struct Usage {
     output_bytes: u64,
     /// Log written, in bytes, before it was cut.
     log_bytes: u64,
+}
+
+/// What one run may use, under the names of the limits.
+#[derive(ToSchema)]
+pub(crate) struct RunLimits {
+    /// Fuel: the rule's limit, or what its cascade had left.
+    fuel: u64,
+    /// Wall-clock time, in milliseconds.
+    deadline_ms: u64,
+    /// Memory, in bytes.
+    memory_bytes: u64,
+    /// All effects together, in bytes.
+    output_bytes: u64,
+    /// Effects.
+    effects: u64,
+    /// Log, in bytes.
+    log_bytes: u64,
+}
+
+/// The name of a limit that each run is measured by.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum Meter {
+    /// Fuel.
+    Fuel,
+    /// Wall-clock time.
+    DeadlineMs,
+    /// Memory.
+    MemoryBytes,
+    /// The size of its effects.
+    OutputBytes,
+    /// Their number.
+    Effects,
+    /// Log.
+    LogBytes,
 }
 
 /// A remembered value that a run asked for.

@@ -63,6 +63,8 @@ fn commit(accepted: &Accepted, rule: &RuleName, version: VersionId) -> RunCommit
         status: Status::Ok,
         stop: None,
         usage: Usage::default(),
+        limits: None,
+        near_limits: Vec::new(),
         started_us: event.accepted_us,
         config: Json::empty_object(),
         effects: vec![act.clone()],

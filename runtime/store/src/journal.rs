@@ -29,6 +29,8 @@ pub struct ExecutionFilter {
     pub status: Option<Status>,
     /// That were stopped so.
     pub stop: Option<StopCode>,
+    /// Only those that came near a limit without being stopped.
+    pub near_limit: bool,
     /// On this event.
     pub event: Option<EventId>,
     /// Begun at or after this time, in microseconds since 1970.

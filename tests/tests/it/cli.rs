@@ -100,6 +100,33 @@ fn run_shows_what_came_of_it() {
 }
 
 #[test]
+fn what_comes_near_a_limit_is_noted() {
+    const NOTE: &str = "near its limit `effects`: 60 of 64 (93 %)";
+    let folder = tempfile::tempdir().unwrap();
+    let component = guest_path("use-up");
+    let component = text(&component);
+    let many = event("limits.use", "s", json!({"effects": 60}));
+    let file = write(folder.path(), "event.json", &many);
+    let said = ringfence(["run", component, "--event", &file, "--json"]).expect(FINE);
+    assert_eq!(said.json()["near_limits"], json!(["effects"]));
+    assert!(said.stderr.contains(NOTE), "{}", said.stderr);
+    let few = event("limits.use", "s", json!({"effects": 51}));
+    let file = write(folder.path(), "few.json", &few);
+    let said = ringfence(["run", component, "--event", &file]).expect(FINE);
+    assert!(!said.stderr.contains("near its limit"), "{}", said.stderr);
+
+    let effects: Vec<Value> = (0..60)
+        .map(|number| json!({"act": {"name": "note.add", "payload": number}}))
+        .collect();
+    let fixture = json!({"name": "many", "event": many, "expect": {"effects": effects}});
+    let rule = tempfile::tempdir().unwrap();
+    rule_with(rule.path(), "use-up", &[("many.json", fixture)]);
+    let arguments = ["test", text(rule.path()), "--component", component];
+    let said = ringfence(arguments).expect(FINE);
+    assert!(said.stdout.contains(NOTE), "{}", said.stdout);
+}
+
+#[test]
 fn what_cannot_be_done_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let urgent = event("conversation.created", "c-1", json!({"priority": "urgent"}));

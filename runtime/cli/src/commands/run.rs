@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use ringfence_engine::{Clock as _, SystemClock};
-use ringfence_model::{Effect, Json, Limits, Log, Recalled, Stop, Usage};
+use ringfence_model::{Effect, Json, Limits, Log, Meter, Recalled, Stop, Usage};
 use ringfence_sandbox::RunReport;
 use serde::Serialize;
 
@@ -44,6 +44,7 @@ struct Shown<'a> {
     stop: Option<&'a Stop>,
     usage: &'a Usage,
     limits: &'a Limits,
+    near_limits: &'a [Meter],
     recalled: &'a [Recalled],
     asked_now: bool,
     asked_random: bool,
@@ -72,6 +73,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict> {
         ));
     }
     let report = lab.run(&loaded, &case, &config, &limits)?;
+    let near_limits = report.near_limits();
+    for meter in &near_limits {
+        let near = console::near(*meter, &report.usage, &report.limits);
+        console::warn(format_args!("the run came {near}"));
+    }
     if args.json {
         console::print_json(&Shown {
             version: loaded.inspected.version.to_string(),
@@ -80,6 +86,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Verdict> {
             stop: report.outcome.as_ref().err(),
             usage: &report.usage,
             limits: &limits,
+            near_limits: &near_limits,
             recalled: &report.recalled,
             asked_now: report.asked_now,
             asked_random: report.asked_random,

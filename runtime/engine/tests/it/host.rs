@@ -41,6 +41,7 @@ impl Host {
             concurrent_runs: 6,
             memory_bytes_max: 32 << 20,
             cache_bytes: 64 << 20,
+            artifact_bytes: 64 << 20,
             artifact_key: [7; 32],
         };
         let sandbox = Sandbox::new(sandbox, None).unwrap();
@@ -60,7 +61,12 @@ impl Host {
     /// Uploads an example rule and puts it in force.
     pub(crate) async fn activate(&self, name: &str) -> VersionId {
         let rule: RuleName = name.parse().unwrap();
-        let upload = self.engine.upload(&self.tenant, &rule, guest(name));
+        let component = guest(name);
+        let place = self
+            .engine
+            .upload_place(&self.tenant, component.len() as u64);
+        let place = place.unwrap();
+        let upload = self.engine.upload(&self.tenant, &rule, component, place);
         let (record, _) = upload.await.unwrap();
         let new = NewActivation {
             version: record.version,

@@ -143,6 +143,121 @@ fn what_no_process_can_use_is_removed_at_the_start() {
 }
 
 #[test]
+fn an_upgrade_removes_old_artifacts_and_compiles_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let upload = Guest::new().core();
+    let sandbox = open(folder.path(), config());
+    sandbox.inspect(&upload, &Limits::default()).unwrap();
+    drop(sandbox);
+    // As another wasmtime, or another configuration, would have called it.
+    let file = files(folder.path()).remove(0);
+    let version = VersionId::of(&upload);
+    let old = folder.path().join(format!("{version}.{}", "0".repeat(32)));
+    fs::rename(&file, &old).unwrap();
+
+    let sandbox = open(folder.path(), config());
+    assert!(files(folder.path()).is_empty());
+    let (prepared, asked) = prepare(&sandbox, &upload);
+    assert!(asked, "compiled again");
+    assert_eq!(files(folder.path()), [file]);
+    assert_eq!(
+        Given::default().run(&sandbox, &prepared).outcome.unwrap(),
+        []
+    );
+}
+
+/// Uploads that differ in a text.
+fn uploads() -> [Vec<u8>; 3] {
+    ["a", "b", "c"].map(|text| Guest::new().failing(0, text).core())
+}
+
+fn sizes(path: &Path) -> u64 {
+    let sizes = files(path).into_iter();
+    sizes.map(|file| fs::metadata(file).unwrap().len()).sum()
+}
+
+fn is_kept(path: &Path, upload: &[u8]) -> bool {
+    let version = VersionId::of(upload).to_string();
+    let name = |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().to_owned();
+    files(path)
+        .iter()
+        .any(|file| name(file).starts_with(&version))
+}
+
+#[test]
+fn what_is_kept_has_a_bound_and_the_least_recently_loaded_goes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let [a, b, c] = uploads();
+    let sandbox = open(path, config());
+    for upload in [&a, &b] {
+        sandbox.inspect(upload, &Limits::default()).unwrap();
+    }
+    drop(sandbox);
+    // Room for two and a half. Nothing is kept in memory, so that each is
+    // loaded from the folder.
+    let tight = SandboxConfig {
+        artifact_bytes: sizes(path) * 5 / 4,
+        cache_bytes: 1,
+        ..config()
+    };
+    let sandbox = open(path, tight.clone());
+    assert!(!prepare(&sandbox, &a).1, "loaded");
+    drop(sandbox);
+    // The order outlives the process.
+    let sandbox = open(path, tight.clone());
+    sandbox.inspect(&c, &Limits::default()).unwrap();
+    assert!(sizes(path) <= tight.artifact_bytes);
+    let kept = [&a, &b, &c].map(|upload| is_kept(path, upload));
+    assert_eq!(kept, [true, false, true]);
+    assert!(prepare(&sandbox, &b).1, "compiled again");
+    let kept = [&a, &b, &c].map(|upload| is_kept(path, upload));
+    assert_eq!(kept, [false, true, true]);
+    drop(sandbox);
+
+    // A lower bound is kept from the start; one that is too low keeps none.
+    let lower = SandboxConfig {
+        artifact_bytes: sizes(path) - 1,
+        ..tight.clone()
+    };
+    open(path, lower);
+    assert_eq!(files(path).len(), 1);
+    let none = SandboxConfig {
+        artifact_bytes: 1,
+        ..tight
+    };
+    let sandbox = open(path, none);
+    assert!(files(path).is_empty());
+    sandbox.inspect(&a, &Limits::default()).unwrap();
+    assert!(files(path).is_empty());
+    assert!(prepare(&sandbox, &a).1, "and it runs all the same");
+}
+
+#[test]
+fn what_is_in_memory_goes_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let [a, b, c] = uploads();
+    let sandbox = open(path, config());
+    for upload in [&a, &b] {
+        sandbox.inspect(upload, &Limits::default()).unwrap();
+    }
+    drop(sandbox);
+    let tight = SandboxConfig {
+        artifact_bytes: sizes(path) * 5 / 4,
+        ..config()
+    };
+    let sandbox = open(path, tight);
+    // `a` was written first, and is in memory.
+    assert!(!prepare(&sandbox, &a).1);
+    let before = sizes(path);
+    sandbox.inspect(&c, &Limits::default()).unwrap();
+    assert!(sizes(path) <= before * 5 / 4);
+    let kept = [&a, &b, &c].map(|upload| is_kept(path, upload));
+    assert_eq!(kept, [true, false, true]);
+}
+
+#[test]
 fn the_cache_is_bounded() {
     // Room for no artifact at all: each is made ready again.
     let sandbox = Sandbox::new(

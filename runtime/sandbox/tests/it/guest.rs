@@ -246,6 +246,7 @@ pub(crate) fn config() -> SandboxConfig {
         concurrent_runs: 2,
         memory_bytes_max: 64 << 20,
         cache_bytes: 64 << 20,
+        artifact_bytes: 64 << 20,
         artifact_key: [7; 32],
     }
 }

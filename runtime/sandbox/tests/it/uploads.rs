@@ -210,6 +210,23 @@ fn a_component_that_is_too_large_is_refused_unread() {
 }
 
 #[test]
+fn what_was_refused_is_refused_again_at_once_until_a_limit_is_raised() {
+    let sandbox = sandbox();
+    let spin = "(local $n i32) (loop $again
+        (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if $again (i32.lt_u (local.get $n) (i32.const 10000))))";
+    let upload = Guest::new().describing(spin).core();
+    let tight = Limits {
+        fuel: 20_000,
+        ..Limits::default()
+    };
+    let refused = sandbox.inspect(&upload, &tight).unwrap_err();
+    assert_eq!(refused.code(), "describe-failed");
+    assert_eq!(sandbox.inspect(&upload, &tight).unwrap_err(), refused);
+    sandbox.inspect(&upload, &Limits::default()).unwrap();
+}
+
+#[test]
 fn describe_runs_under_limits() {
     let sandbox = sandbox();
     let upload = Guest::new().describing("(loop $again (br $again))").core();

@@ -76,6 +76,7 @@ async fn start(
         concurrent_runs: 4,
         memory_bytes_max: 256 << 20,
         cache_bytes: 64 << 20,
+        artifact_bytes: 64 << 20,
         artifact_key: [7; 32],
     };
     let sandbox = Sandbox::new(sandbox, None).unwrap();

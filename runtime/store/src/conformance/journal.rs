@@ -1,6 +1,6 @@
 //! Lists and their filters, and removing what is old.
 
-use ringfence_model::{EventId, Ledger, Status, StopCode};
+use ringfence_model::{EventId, Ledger, Meter, Status, StopCode};
 
 use super::make::{
     act, commit, event, execution, follow_up, not_last, rule, tenant, tenant_id, with_effects,
@@ -68,6 +68,29 @@ fn execution_filters(second: EventId) -> Vec<(ExecutionFilter, Vec<usize>)> {
         ),
         (
             ExecutionFilter {
+                near_limit: true,
+                ..filter.clone()
+            },
+            vec![3, 1],
+        ),
+        (
+            ExecutionFilter {
+                near_limit: true,
+                rule: Some(rule("r")),
+                ..filter.clone()
+            },
+            vec![],
+        ),
+        (
+            ExecutionFilter {
+                near_limit: true,
+                since_us: Some(20),
+                ..filter.clone()
+            },
+            vec![3],
+        ),
+        (
+            ExecutionFilter {
                 stop: Some(StopCode::Trap),
                 rule: Some(rule("s")),
                 ..filter.clone()
@@ -111,6 +134,9 @@ pub(super) async fn executions_are_found(place: &dyn Place) {
             let stop = if name == "r" { *stop } else { None };
             let mut run = execution(&one.event, name, stop);
             run.started_us = 10 * (index as u64 + 1);
+            if name == "s" && index < 2 {
+                run.near_limits = vec![Meter::Fuel, Meter::LogBytes];
+            }
             runs.push(run.clone());
             ok(store.commit(vec![not_last(commit(one, run))]).await);
         }

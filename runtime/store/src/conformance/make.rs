@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ringfence_model::{
     Action, Activation, Effect, EffectId, Entry, Event, EventId, Execution, ExecutionId, Json,
-    Ledger, LimitOverrides, Lineage, Log, Manifest, Mode, Recalled, RuleName, Scope, Status, Stop,
-    StopCode, Tenant, TenantId, Token, Usage, VersionId,
+    Ledger, LimitOverrides, Limits, Lineage, Log, Manifest, Mode, Recalled, RuleName, RunLimits,
+    Scope, Status, Stop, StopCode, Tenant, TenantId, Token, Usage, VersionId,
 };
 
 use super::{Place, ok, open_with_feed, some};
@@ -137,6 +137,8 @@ pub(super) fn execution(event: &Event, name: &str, stop: Option<StopCode>) -> Ex
             fuel: 10,
             ..Usage::default()
         },
+        limits: Some(RunLimits::of(&Limits::default(), 12)),
+        near_limits: Vec::new(),
         started_us: 2_000,
         config: Json::empty_object(),
         effects: vec![act("note", "1")],

@@ -153,8 +153,8 @@ fn insert_execution(
         (None, Status::Ok) => None,
     };
     let seq = unit.positions.execution + 1;
-    let sql = "INSERT INTO executions (seq, tenant, id, started_us, rule, stop, record) \
-               VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let sql = "INSERT INTO executions (seq, tenant, id, started_us, rule, stop, near, record) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     unit.connection.prepare_cached(sql)?.execute(params![
         Int(seq),
         tenant,
@@ -162,6 +162,7 @@ fn insert_execution(
         Int(execution.started_us),
         execution.rule.as_str(),
         stop,
+        (!execution.near_limits.is_empty()).then_some(1),
         record,
     ])?;
     unit.positions.execution = seq;

@@ -9,7 +9,10 @@ use super::fault::{Fault, Work};
 use crate::{Result, StoreError};
 
 /// One script per version; number n (from 1) leads from version n - 1 to n.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema_near_limits.sql"),
+];
 
 /// "Ring" as a big-endian number, so that `file` and careful people see whose
 /// database it is.
@@ -129,6 +132,30 @@ fn migrate(connection: &mut Connection) -> Work<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_older_database_is_brought_up_to_date_and_keeps_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        let row = "INSERT INTO executions VALUES (1, 1, x'00', 2, 'r', NULL, '{}')";
+        old.execute_batch(row).unwrap();
+        old.pragma_update(None, "application_id", APPLICATION_ID)
+            .unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let connection = open_writer(&path).unwrap();
+            assert_eq!(version(&connection).unwrap(), MIGRATIONS.len() as i64);
+            let kept: (i64, Option<i64>) = connection
+                .query_row("SELECT started_us, near FROM executions", [], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .unwrap();
+            assert_eq!(kept, (2, None));
+        }
+    }
 
     #[test]
     fn a_newer_or_foreign_database_is_refused_and_left_alone() {

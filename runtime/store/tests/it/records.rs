@@ -62,6 +62,8 @@ pub(crate) fn execution(event: &Event, rule: &RuleName, is_stopped: bool) -> Exe
         },
         stop: is_stopped.then(|| Stop::new(StopCode::Trap, "It trapped.")),
         usage: Usage::default(),
+        limits: None,
+        near_limits: Vec::new(),
         started_us: 2,
         config: Json::empty_object(),
         effects: Vec::new(),

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use ringfence_model::{RuleName, Usage};
+use ringfence_model::{Meter, RuleName, RunLimits, Usage};
 use ringfence_sandbox::RunReport;
 use serde::Serialize;
+
+use crate::console;
 
 /// What came of one fixture.
 #[derive(Debug, Serialize)]
@@ -21,6 +23,10 @@ pub(super) struct Outcome {
     pub(super) updated: bool,
     /// What the run used; none if it could not be made.
     pub(super) usage: Option<Usage>,
+    /// What it might have used.
+    pub(super) limits: Option<RunLimits>,
+    /// Of which limits it used 80 % or more without being stopped.
+    pub(super) near_limits: Vec<Meter>,
     /// Why the run was stopped, if it was.
     pub(super) stop: Option<&'static str>,
 }
@@ -34,13 +40,27 @@ impl Outcome {
             problems: Vec::new(),
             updated: false,
             usage: None,
+            limits: None,
+            near_limits: Vec::new(),
             stop: None,
         }
     }
 
     pub(super) fn measured(&mut self, report: &RunReport) {
         self.usage = Some(report.usage);
+        self.limits = Some(report.limits);
+        self.near_limits = report.near_limits();
         self.stop = report.outcome.as_ref().err().map(|stop| stop.code.as_str());
+    }
+
+    /// What it came near to, for people.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let (Some(usage), Some(limits)) = (&self.usage, &self.limits) else {
+            return Vec::new();
+        };
+        let near = self.near_limits.iter();
+        near.map(|meter| console::near(*meter, usage, limits))
+            .collect()
     }
 
     pub(super) fn passed(&self) -> bool {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::find::RuleUnderTest;
 use super::outcome::{Outcome, Summary};
-use crate::console::{self, BAD, FAINT, GOOD, Grouped, STRONG};
+use crate::console::{self, BAD, FAINT, GOOD, Grouped, NOTE, STRONG};
 
 /// One rule's fixtures, for people.
 pub(super) fn text(rule: &RuleUnderTest, outcomes: &[Outcome]) -> Result<()> {
@@ -29,6 +29,9 @@ pub(super) fn text(rule: &RuleUnderTest, outcomes: &[Outcome]) -> Result<()> {
         }
         for problem in &outcome.problems {
             console::print(format_args!("        {problem}"))?;
+        }
+        for warning in outcome.warnings() {
+            console::print(format_args!("        {NOTE}note:{NOTE:#} {warning}"))?;
         }
     }
     Ok(())

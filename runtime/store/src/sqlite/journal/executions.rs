@@ -49,7 +49,7 @@ pub(super) fn page(
     limit: u32,
 ) -> Work<Page<Execution>> {
     let before = Int(before.unwrap_or(u64::MAX));
-    let columns = "SELECT seq, rule, stop, started_us FROM executions";
+    let columns = "SELECT seq, rule, stop, started_us, near FROM executions";
     let bounds = format!("tenant = {TENANT} AND seq < ?2");
     let read = |row: &Row<'_>| record(connection, row);
     let matches = |row: &Row<'_>| matches(filter, row);
@@ -64,7 +64,9 @@ pub(super) fn page(
         return read_page(&mut rows, limit, matches, read);
     }
     let is_stopped = filter.stop.is_some() || filter.status == Some(Status::Stopped);
+    let is_rare = is_stopped || filter.near_limit;
     let (index, condition) = match &filter.rule {
+        _ if filter.near_limit => ("executions_near", "near IS NOT NULL"),
         _ if is_stopped => ("executions_stopped", "stop IS NOT NULL"),
         Some(_) => ("executions_rule", "rule = ?3"),
         None => ("executions_tenant", "true"),
@@ -73,7 +75,7 @@ pub(super) fn page(
         format!("{columns} INDEXED BY {index} WHERE {bounds} AND {condition} ORDER BY seq DESC");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = match &filter.rule {
-        Some(rule) if !is_stopped => {
+        Some(rule) if !is_rare => {
             statement.query(params![tenant.as_str(), before, rule.as_str()])?
         }
         _ => statement.query(params![tenant.as_str(), before])?,
@@ -81,7 +83,7 @@ pub(super) fn page(
     read_page(&mut rows, limit, matches, read)
 }
 
-/// Whether the row (`seq, rule, stop, started_us`) passes.
+/// Whether the row (`seq, rule, stop, started_us, near`) passes.
 fn matches(filter: &ExecutionFilter, row: &Row<'_>) -> Work<bool> {
     let text = |column| {
         row.get_ref(column)?
@@ -90,10 +92,12 @@ fn matches(filter: &ExecutionFilter, row: &Row<'_>) -> Work<bool> {
     };
     let (rule, stop) = (text(1)?, text(2)?);
     let started_us = number(row, 3)?;
+    let is_near = row.get_ref(4)? != rusqlite::types::ValueRef::Null;
     Ok(filter
         .rule
         .as_ref()
         .is_none_or(|wanted| rule == Some(wanted.as_str()))
+        && (is_near || !filter.near_limit)
         && filter.stop.is_none_or(|code| stop == Some(code.as_str()))
         && filter
             .since_us

@@ -1,0 +1,208 @@
+//! One tenant's work: what is ready, what waits for its subject, and what the
+//! tenant's share says about more.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// A tenant's claim on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Where tenants compete, twice the weight gets twice the fuel.
+    pub weight: u64,
+    /// Runs at one moment.
+    pub concurrent: u64,
+    /// Memory that is reserved for runs at one moment, in bytes.
+    pub memory: u64,
+    /// Pieces of work dispatched and not yet released: running, or on their
+    /// way to the disk. It keeps one tenant's results from standing before
+    /// everybody's in the way to the disk.
+    pub unreleased: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Queue<T> {
+    pub(crate) generation: u64,
+    pub(crate) share: Share,
+    pub(crate) running: u64,
+    pub(crate) unreleased: u64,
+    /// What running work may take, in bytes.
+    pub(crate) reserved: u64,
+    /// What the work whose turn it is needs, in bytes, if it was looked at
+    /// and did not fit.
+    pub(crate) lacking: Option<u64>,
+    /// Runs beside the queue that wait for room, and what each needs.
+    pub(crate) claims: VecDeque<(u64, u64)>,
+    /// Whether the latest run that was begun is one beside the queue: where
+    /// both wait they take turns.
+    pub(crate) claimed_last: bool,
+    /// In fuel over weight.
+    pub(crate) start: u128,
+    /// What the tenant's runs cost lately: a moving average.
+    pub(crate) estimate: u64,
+    pub(crate) held: usize,
+    ready: VecDeque<Ready<T>>,
+    lanes: HashMap<Arc<str>, Lane<T>>,
+}
+
+#[derive(Debug)]
+enum Ready<T> {
+    Item(T),
+    Lane(Arc<str>),
+}
+
+/// Work with one subject, while any is in memory. Its front is in `ready`, or
+/// under way.
+#[derive(Debug)]
+struct Lane<T> {
+    waiting: VecDeque<T>,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new(generation: u64, share: Share, start: u128) -> Self {
+        Self {
+            generation,
+            share,
+            running: 0,
+            unreleased: 0,
+            reserved: 0,
+            lacking: None,
+            claims: VecDeque::new(),
+            claimed_last: false,
+            start,
+            estimate: 0,
+            held: 0,
+            ready: VecDeque::new(),
+            lanes: HashMap::new(),
+        }
+    }
+
+    /// Whether its work may be dispatched, as far as is known without looking
+    /// at what it needs.
+    pub(crate) fn is_eligible(&self) -> bool {
+        self.is_waiting()
+            && self.running < self.share.concurrent
+            && (self.claims.is_empty() || self.claimed_last)
+            && self.lacking.is_none_or(|memory| self.fits(memory))
+    }
+
+    /// Whether there is work that only waits for other runs to end.
+    fn is_waiting(&self) -> bool {
+        !self.ready.is_empty() && self.unreleased < self.share.unreleased
+    }
+
+    /// Whether a run that needs this much memory fits beside those that run.
+    /// One alone always does: the tenant's own limit is never more than what
+    /// all may take, except for a moment while both are being lowered.
+    pub(crate) fn fits(&self, memory: u64) -> bool {
+        self.reserved == 0 || self.reserved.saturating_add(memory) <= self.share.memory
+    }
+
+    /// The next run beside the queue, if it may begin.
+    pub(crate) fn next_claim(&mut self) -> Option<(u64, u64)> {
+        let &(id, memory) = self.claims.front()?;
+        let is_its_turn = !self.claimed_last || !self.is_waiting();
+        if !is_its_turn || self.running >= self.share.concurrent || !self.fits(memory) {
+            return None;
+        }
+        self.claims.pop_front();
+        self.claimed_last = true;
+        self.begin(memory);
+        Some((id, memory))
+    }
+
+    pub(crate) fn begin(&mut self, memory: u64) {
+        self.running += 1;
+        self.reserved = self.reserved.saturating_add(memory);
+        self.lacking = None;
+    }
+
+    pub(crate) fn end(&mut self, memory: u64) {
+        self.running -= 1;
+        self.reserved -= memory;
+    }
+
+    /// Fuel over weight, in parts of a thousand so that weights up to a
+    /// thousand divide finely enough.
+    fn scaled(&self, cost: u64) -> u128 {
+        u128::from(cost) * 1_000 / u128::from(self.share.weight.max(1))
+    }
+
+    pub(crate) fn charge(&mut self, cost: u64) {
+        self.start += self.scaled(cost);
+    }
+
+    pub(crate) fn refund(&mut self, cost: u64) {
+        self.start = self.start.saturating_sub(self.scaled(cost));
+    }
+
+    pub(crate) fn push(&mut self, subject: Option<&str>, item: T) {
+        let Some(subject) = subject else {
+            self.ready.push_back(Ready::Item(item));
+            return;
+        };
+        if let Some(lane) = self.lanes.get_mut(subject) {
+            lane.waiting.push_back(item);
+            return;
+        }
+        let subject: Arc<str> = subject.into();
+        self.ready.push_back(Ready::Lane(Arc::clone(&subject)));
+        let waiting = VecDeque::from([item]);
+        self.lanes.insert(subject, Lane { waiting });
+    }
+
+    /// The work whose turn it is.
+    pub(crate) fn first(&self) -> Option<&T> {
+        match self.ready.front()? {
+            Ready::Item(item) => Some(item),
+            Ready::Lane(subject) => self.lanes.get(subject)?.waiting.front(),
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(Option<Arc<str>>, T)> {
+        match self.ready.pop_front()? {
+            Ready::Item(item) => Some((None, item)),
+            Ready::Lane(subject) => {
+                let item = self.lanes.get_mut(&subject)?.waiting.pop_front()?;
+                Some((Some(subject), item))
+            }
+        }
+    }
+
+    /// Work that was under way is finished, or (`again`) is next.
+    pub(crate) fn release(&mut self, subject: Option<Arc<str>>, again: Option<T>) {
+        // What was begun is finished first: it holds memory and a subject.
+        if again.is_some() {
+            self.held += 1;
+            self.lacking = None;
+        }
+        match (subject, again) {
+            (None, None) => {}
+            (None, Some(item)) => self.ready.push_front(Ready::Item(item)),
+            (Some(subject), again) => self.release_lane(subject, again),
+        }
+    }
+
+    fn release_lane(&mut self, subject: Arc<str>, again: Option<T>) {
+        let Some(lane) = self.lanes.get_mut(&subject) else {
+            return;
+        };
+        if let Some(item) = again {
+            lane.waiting.push_front(item);
+            self.ready.push_front(Ready::Lane(subject));
+        } else if lane.waiting.is_empty() {
+            self.lanes.remove(&subject);
+        } else {
+            self.ready.push_back(Ready::Lane(subject));
+        }
+    }
+
+    /// All that is not under way.
+    pub(crate) fn into_work(self) -> impl Iterator<Item = T> {
+        let loose = self.ready.into_iter().filter_map(|ready| match ready {
+            Ready::Item(item) => Some(item),
+            Ready::Lane(_) => None,
+        });
+        let laned = self.lanes.into_values().flat_map(|lane| lane.waiting);
+        loose.chain(laned)
+    }
+}
