@@ -20,7 +20,7 @@ RULES := $(patsubst %/rule.toml,%,$(wildcard guest-examples/*/rule.toml))
 # selected, so any other choice would build wasmtime a second time.
 CARGO_TEST = $(if $(shell cargo nextest --version 2>/dev/null),nextest run --no-fail-fast,test --no-fail-fast --lib --bins --tests)
 
-.PHONY: help demo test build guests setup setup-tests lint bench
+.PHONY: help demo test build guests setup setup-tests lint audit bench
 
 help: ## Says what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
@@ -56,6 +56,9 @@ lint: ## Format and lints, as they are checked before a change is taken
 	cargo fmt --check
 	cd guest-examples && cargo fmt --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+audit: ## Licences, duplicates, sources and known vulnerabilities of the dependencies
+	@scripts/audit.sh
 
 bench: guests ## Ringfence beside its peers, built with optimization
 	cargo build --release --workspace --bins

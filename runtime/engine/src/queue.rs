@@ -287,16 +287,18 @@ impl Queue {
             if state.closed {
                 return None;
             }
-            let memory = |job: &Box<Job>| {
-                let tenant = self.registry.get(&job.event.tenant);
-                tenant.map_or(0, |tenant| tenant.memory_of(job))
-            };
-            if let Some(dispatch) = state.scheduler.dispatch(memory) {
+            if let Some(dispatch) = state.scheduler.dispatch(|job| self.memory_of(job)) {
                 state.running += 1;
                 return Some(dispatch);
             }
             self.work.wait(&mut state);
         }
+    }
+
+    /// What a job's next run may take, in bytes.
+    fn memory_of(&self, job: &Job) -> u64 {
+        let tenant = self.registry.get(&job.event.tenant);
+        tenant.map_or(0, |tenant| tenant.memory_of(job))
     }
 
     /// The run that had this ticket used this much fuel and returned so many

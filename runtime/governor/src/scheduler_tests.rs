@@ -306,7 +306,7 @@ fn runs_beside_the_queue_take_turns_with_it() {
 }
 
 /// What a simulated host does next.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Push {
         owner: usize,
@@ -338,9 +338,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         3 => (owner.clone(), 0u64..40).prop_map(|(owner, memory)| Step::Push { owner, memory }),
         1 => (owner.clone(), 0u64..40).prop_map(|(owner, memory)| Step::Claim { owner, memory }),
-        1 => which.clone().prop_map(|which| Step::Withdraw { which }),
+        1 => which.prop_map(|which| Step::Withdraw { which }),
         3 => Just(Step::Dispatch),
-        3 => which.clone().prop_map(|which| Step::Finish { which }),
+        3 => which.prop_map(|which| Step::Finish { which }),
         1 => which.prop_map(|which| Step::End { which }),
         1 => (owner, 1u64..100, 1u64..6)
             .prop_map(|(owner, memory, concurrent)| Step::Share { owner, memory, concurrent }),

@@ -186,7 +186,7 @@ limits! {
     Upload {
         /// One uploaded component, in bytes.
         component_bytes = 4 * MIB, KIB, 32 * MIB;
-        /// Time to compile one upload, in milliseconds.
+        /// Time to compile one upload, in milliseconds, of the clock and of the CPU.
         compile_ms = 20_000, 100, 600_000;
         /// Memory that compiling one upload may take, in bytes.
         compile_memory_bytes = GIB, 128 * MIB, 16 * GIB;

@@ -1,10 +1,11 @@
 //! Uploads that failed: the same bytes under the same limits fail again, so
 //! compiling them again is spared.
 //!
-//! Kept in memory, so another build of the host starts afresh. What depends on
-//! how busy the host was is kept only when it came out so twice in a row: a
-//! slow host must not condemn an upload, and a hostile one must not take a
-//! core again and again.
+//! Kept in memory, so another build of the host starts afresh. Where the host
+//! may have had a part in it, because it was busy or short of memory, it
+//! counts only when it came out so twice in a row: a slow host must not
+//! condemn an upload, and a hostile upload must not take a core again and
+//! again.
 
 use moka::sync::Cache;
 use ringfence_model::{Limits, StopCode, VersionId};
@@ -90,10 +91,11 @@ fn is_its_own(error: &UploadError) -> bool {
     )
 }
 
-/// Whether it depends on time.
+/// Whether a busy host, or one that is short of memory, may have had a part
+/// in it.
 fn is_slow(error: &UploadError) -> bool {
     match error {
-        UploadError::CompileLimit { .. } => true,
+        UploadError::CompileLimit { .. } | UploadError::CompileFailed(_) => true,
         UploadError::DescribeFailed(stop) => stop.code == StopCode::Deadline,
         _ => false,
     }
