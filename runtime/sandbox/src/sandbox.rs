@@ -254,12 +254,6 @@ impl Sandbox {
         self.inner.artifacts.save(version, artifact, &is_hot);
     }
 
-    fn save(&self, version: VersionId, artifact: &Artifact) {
-        let cache = &self.inner.cache;
-        let is_hot = |version| cache.contains_key(&version);
-        self.inner.artifacts.save(version, artifact, &is_hot);
-    }
-
     /// Forgets a version that is no longer in the store: its artifact in
     /// memory and on disk. Who holds a [`Prepared`] of it can go on.
     pub fn forget(&self, version: VersionId) {
