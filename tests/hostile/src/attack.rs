@@ -100,7 +100,7 @@ impl Attack {
     ///
     /// # Panics
     /// When the head or the text is not well-formed.
-    pub(crate) fn read(name: &str, source: &str) -> Self {
+    pub fn read(name: &str, source: &str) -> Self {
         let wrong = |what: &str| -> ! { panic!("{name}: {what}") };
         let (mut deed, mut end) = (String::new(), None);
         let mut attack = Self::new(name, "", End::Harmless);
@@ -152,10 +152,12 @@ fn limits(text: &str) -> Limits {
     patient().with(&overrides)
 }
 
-/// The default limits, with the latest deadline that there is.
+/// The default limits, with more time than anything takes that is not to end
+/// by time.
 pub(crate) fn patient() -> Limits {
     Limits {
         deadline_ms: 30_000,
+        compile_ms: 120_000,
         ..Limits::default()
     }
 }

@@ -1,4 +1,5 @@
-//! Guests that are built from Rust with the SDK, and from JavaScript.
+//! What `make` builds before the corpus is let loose: guests from Rust, and
+//! the command, in whose child processes uploads are compiled.
 
 use std::env;
 use std::path::PathBuf;
@@ -19,6 +20,23 @@ pub fn built(name: &str) -> Vec<u8> {
     let path = folder.join(format!("{name}.wasm"));
     std::fs::read(&path)
         .unwrap_or_else(|error| panic!("{}: {error}; run `make guests`", path.display()))
+}
+
+/// The `ringfence` binary: `RINGFENCE_BIN`, or the one beside this program.
+///
+/// # Panics
+/// When there is none.
+pub(crate) fn binary() -> PathBuf {
+    let beside = || {
+        let program = env::current_exe().expect("a running program has a path");
+        // A test lies one folder deeper than a program.
+        let folders = program.ancestors().skip(1).take(2);
+        folders
+            .map(|folder| folder.join("ringfence"))
+            .find(|path| path.is_file())
+            .expect("there is no `ringfence` beside this program; run `make build`")
+    };
+    env::var_os("RINGFENCE_BIN").map_or_else(beside, PathBuf::from)
 }
 
 /// The hostile ones among `guest-examples`.

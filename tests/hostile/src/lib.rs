@@ -20,8 +20,3 @@ pub use built::built;
 pub use corpus::corpus;
 pub use stage::{Calm, Stage};
 pub use text::{embed, text};
-
-/// Reads one attack.
-pub fn probe(name: &str, source: &str) -> Attack {
-    Attack::read(name, source)
-}

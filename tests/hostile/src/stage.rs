@@ -6,14 +6,16 @@ use std::sync::Arc;
 use ringfence_model::{
     Effect, Event, EventId, Json, Limits, Lineage, RuleName, TenantId, Usage, VersionId,
 };
+use ringfence_processes::{ChildCompiler, Program};
 use ringfence_sandbox::{
     Prepared, Recall, RecallError, Run, RunReport, Sandbox, SandboxConfig, UploadError,
 };
 
 use crate::attack::patient;
+use crate::built::binary;
 use crate::{Attack, built};
 
-/// A sandbox, and the tenant that attacks it.
+/// A sandbox, as `serve` has it: uploads are compiled in child processes.
 pub struct Stage {
     sandbox: Sandbox,
     recall: Arc<dyn Recall>,
@@ -44,8 +46,10 @@ impl Stage {
             artifact_key: [7; 32],
         };
         let value = format!("\"{}\"", "k".repeat(1022));
+        let compiler = Arc::new(ChildCompiler::new(Program::at(binary())));
+        let sandbox = Sandbox::with_compiler(config, None, compiler);
         Self {
-            sandbox: Sandbox::new(config, None).expect("the host offers what the sandbox needs"),
+            sandbox: sandbox.expect("the host offers what the sandbox needs"),
             recall: Arc::new(Kilobyte(Json::trusted(value))),
         }
     }

@@ -7,7 +7,63 @@ use ringfence_model::StopCode;
 pub(super) fn attacks() -> Vec<Attack> {
     let mut attacks = bounded();
     attacks.extend(slow());
+    attacks.extend(endless());
     attacks
+}
+
+/// Within all bounds, and such that the compiler takes minutes or gigabytes.
+fn endless() -> Vec<Attack> {
+    let slow = |name: &str, deed: &str, fields: String| {
+        let mut attack = attack(name, deed, refused("compile-limit"), idle(&fields));
+        attack.limits.compile_ms = 1_000;
+        attack
+    };
+    let mut hungry = attack(
+        "compile/hungry",
+        "Passes 1,000 results through 20,000 calls, for the compiler to take gigabytes.",
+        refused("compile-limit"),
+        idle(&many_results(20_000)),
+    );
+    hungry.limits.compile_memory_bytes = 128 << 20;
+    vec![
+        hungry,
+        slow(
+            "compile/deep-blocks",
+            "Nests 200,000 blocks.",
+            format!(
+                "(func {} {})",
+                "block ".repeat(200_000),
+                "end ".repeat(200_000)
+            ),
+        ),
+        slow(
+            "compile/deep-loops",
+            "Nests 5,000 loops that all may go on.",
+            format!(
+                "(func (param i32) {} {})",
+                "loop ".repeat(5_000),
+                "(br_if 0 (local.get 0)) end ".repeat(5_000)
+            ),
+        ),
+        slow(
+            "compile/deep-ifs",
+            "Nests 50,000 choices that all change one local.",
+            format!(
+                "(func (param i32) {} {})",
+                "local.get 0 if (local.set 0 (i32.add (local.get 0) (i32.const 1))) "
+                    .repeat(50_000),
+                "else (local.set 0 (i32.const 7)) end ".repeat(50_000)
+            ),
+        ),
+        slow(
+            "compile/jump-tables",
+            "Has 40 functions of 60 jump tables of 2,000 places each.",
+            each(40, |_| {
+                let table = format!("(block (br_table {} (local.get 0)))", "0 1 ".repeat(1_000));
+                format!("(func (param i32) {})", table.repeat(60))
+            }),
+        ),
+    ]
 }
 
 /// Beyond a bound.
@@ -63,29 +119,6 @@ fn slow() -> Vec<Attack> {
                 ),
                 "(local i32) (loop $again (call $jump (local.get 1))
                    (local.set 1 (i32.add (local.get 1) (i32.const 7777))) (br $again)) (unreachable)",
-            ),
-        ),
-        harmless(
-            "compile/deep-blocks",
-            "Nests 10,000 blocks.",
-            format!("(func {} {})", "block ".repeat(10_000), "end ".repeat(10_000)),
-        ),
-        harmless(
-            "compile/deep-loops",
-            "Nests 200 loops that all may go on.",
-            format!(
-                "(func (param i32) {} {})",
-                "loop ".repeat(200),
-                "(br_if 0 (local.get 0)) end ".repeat(200)
-            ),
-        ),
-        harmless(
-            "compile/deep-ifs",
-            "Nests 1,000 choices that all change one local.",
-            format!(
-                "(func (param i32) {} {})",
-                "local.get 0 if (local.set 0 (i32.add (local.get 0) (i32.const 1))) ".repeat(1_000),
-                "else (local.set 0 (i32.const 7)) end ".repeat(1_000)
             ),
         ),
         harmless(
