@@ -27,9 +27,9 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "much/imports",
-            "Imports the clock 2,001 times.",
+            "Imports the clock 5,001 times.",
             complex(),
-            importing(2_001),
+            importing(5_001),
         ),
         attack(
             "much/exports",

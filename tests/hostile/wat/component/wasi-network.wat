@@ -1,5 +1,5 @@
-;; Imports the sockets of WASI.
-;; ends: upload unknown-imports
+;; Imports a network of WASI that is not the one that WASI has.
+;; ends: upload wrong-type
 (component
   (import "wasi:sockets/instance-network@0.2.0" (instance $network (export "network" (type (sub resource)))))
   ;; include: types
