@@ -27,10 +27,9 @@ impl Peer {
     pub(crate) async fn gone(&self) {
         // Looked at where it lies: being told that something can be read may
         // be a mistake, and says nothing about what it is.
-        match self.0.peek(&mut [0]).await {
-            Ok(1..) => pending().await,
-            // Closed, or broken, which is the same.
-            Ok(0) | Err(_) => {}
+        // Nothing at its end, or an error: closed, or broken, which is the same.
+        if let Ok(1..) = self.0.peek(&mut [0]).await {
+            pending().await;
         }
     }
 }
