@@ -29,7 +29,7 @@ impl Peer {
         // be a mistake, and says nothing about what it is.
         // Nothing at its end, or an error: closed, or broken, which is the same.
         if let Ok(1..) = self.0.peek(&mut [0]).await {
-            pending().await;
+            pending::<()>().await;
         }
     }
 }
