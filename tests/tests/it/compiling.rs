@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 /// A component that takes the compiler this many functions, each of hundreds
 /// of operations that depend on one another.
-fn laborious(functions: usize) -> Vec<u8> {
+pub(super) fn laborious(functions: usize) -> Vec<u8> {
     let mut text = String::from("(component (core module (memory 1)");
     for function in 0..functions {
         text.push_str("(func (param i32) (result i32) (local i32) local.get 0 ");

@@ -8,6 +8,8 @@ use ringfence_tests::{PATIENCE, Server, Tenant, event, guest};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::compiling::laborious;
+
 const RULE: &str = "use-up";
 
 /// One limit on an execution, and a run that uses it.
@@ -285,6 +287,24 @@ async fn an_upload_is_no_larger_than_plan_tenant_and_rule_allow() {
     refused(tenant.upload(RULE, component.clone()).await, size - 1);
     // It is that rule's own.
     tenant.upload("other", component).await.expect(201);
+}
+
+#[tokio::test]
+async fn an_upload_takes_no_longer_than_plan_tenant_and_rule_allow() {
+    let server = Server::start_with("[plans.hasty]\ncompile_ms = 100").await;
+    let hasty = || json!({"compile_ms": 100});
+    for (name, plan, tenants, rules) in [
+        ("plan", "hasty", json!({}), json!({})),
+        ("tenant", "standard", hasty(), json!({})),
+        ("rule", "standard", json!({}), hasty()),
+    ] {
+        let tenant = server.tenant(name).await;
+        tenant.activate_with(RULE, json!({"limits": rules})).await;
+        set(&server, &tenant, plan, tenants).await;
+        let answer = tenant.upload(RULE, laborious(300)).await;
+        let problem = answer.problem(422, "compile-limit");
+        assert_eq!(problem["limit"], 100, "{name}: {problem}");
+    }
 }
 
 #[tokio::test]
