@@ -3,6 +3,7 @@
 //! A frame is its length in bytes (4 bytes, little-endian) and then itself.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::Shutdown;
 use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -41,6 +42,12 @@ impl Channel {
     pub(crate) fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.socket.set_read_timeout(timeout)?;
         self.socket.set_write_timeout(timeout)
+    }
+
+    /// Ends both directions: whoever waits on the other side goes on.
+    pub(crate) fn close(&self) {
+        // Fails only where the other side is gone, which is what is wanted.
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 
     /// Adds a frame that `write` appends to a buffer.

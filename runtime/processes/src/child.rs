@@ -100,9 +100,11 @@ impl Child {
         })
     }
 
-    /// Waits until it has ended by itself.
+    /// Hangs up and waits until it has ended by itself: nothing that it could
+    /// wait for is left, and its CPU time is bounded.
     pub(crate) fn wait(mut self) -> io::Result<Death> {
         self.ended = true;
+        self.channel.close();
         let status = self.process.wait()?;
         Ok(Death {
             status,

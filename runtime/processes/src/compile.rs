@@ -26,6 +26,9 @@ const UPLOAD_BYTES_MAX: usize = 33 * 1024 * 1024;
 /// handing the results over.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// A component that holds nothing.
+const NOTHING: &[u8] = b"\0asm\x0d\0\x01\0";
+
 /// Compiles each upload in a child of its own.
 #[derive(Debug, Clone)]
 pub struct ChildCompiler {
@@ -71,7 +74,7 @@ impl ChildCompiler {
             Err(error) => return (Err(failed(error)), None),
         };
         match Self::ask(&mut child, upload, limits) {
-            Ok(Some(answered)) => answered,
+            Ok(Some(answered)) => (answered.result, answered.peak_bytes),
             Err(error) if is_timeout(&error) => (Err(too_slow(limits)), None),
             // The channel ended or broke: how the child did tells why.
             Ok(None) | Err(_) => {
@@ -84,8 +87,21 @@ impl ChildCompiler {
         }
     }
 
+    /// What holds a child on this host. Starts one, so it also tells whether
+    /// uploads can be compiled at all. Blocks for some milliseconds.
+    ///
+    /// # Errors
+    /// When a child cannot be run or cannot confine itself.
+    pub fn layers(&self) -> io::Result<Layers> {
+        let mut child = Child::start(&self.program, ChildKind::Compile, CODE_BYTES_MAX)?;
+        if let Ok(Some(answered)) = Self::ask(&mut child, NOTHING, &Limits::default()) {
+            return Ok(answered.layers);
+        }
+        Err(io::Error::other(child.wait()?.to_string()))
+    }
+
     /// Talks to a child until the answer is there.
-    fn ask(child: &mut Child, upload: &[u8], limits: &Limits) -> io::Result<Option<Answered>> {
+    fn ask(child: &mut Child, upload: &[u8], limits: &Limits) -> io::Result<Option<Answer>> {
         let timer = Timer::after(Duration::from_millis(limits.compile_ms) + GRACE);
         let channel = &mut child.channel;
         channel.set_timeout(Some(left(timer)?))?;
@@ -99,27 +115,17 @@ impl ChildCompiler {
         let Some(answer) = receive(channel, timer)? else {
             return Ok(None);
         };
-        let Answer {
-            result,
-            layers,
-            peak_bytes,
-        } = serde_json::from_slice(&answer)?;
-        tracing::debug!(peak_bytes, %layers, "compiled in a child");
-        let mut built = match result {
-            Err(error) => return Ok(Some((Err(error), peak_bytes))),
-            Ok(built) => built,
-        };
-        match receive(channel, timer)? {
-            None => Ok(None),
-            Some(code) => {
-                built.code = code;
-                Ok(Some((Ok(built), peak_bytes)))
-            }
+        let mut answer: Answer = serde_json::from_slice(&answer)?;
+        tracing::debug!(peak_bytes = answer.peak_bytes, layers = %answer.layers, "compiled in a child");
+        if let Ok(built) = &mut answer.result {
+            let Some(code) = receive(channel, timer)? else {
+                return Ok(None);
+            };
+            built.code = code;
         }
+        Ok(Some(answer))
     }
 }
-
-type Answered = (Result<Built, UploadError>, Option<u64>);
 
 impl Compiler for ChildCompiler {
     fn build(&self, upload: &[u8], limits: &Limits) -> Result<Built, UploadError> {

@@ -52,6 +52,12 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Verdict> {
         log_filter: args.log.clone(),
     })?;
     logging::start(&config.log)?;
+    let layers = host::compiler()
+        .layers()
+        .context("uploads cannot be compiled, because the process for it does not run")?;
+    console::say(format_args!(
+        "uploads are compiled in processes of their own: {layers}"
+    ));
     host::runtime()?.block_on(serve_with(config))?;
     Ok(Verdict::Fine)
 }
