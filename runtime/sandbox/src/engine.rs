@@ -11,9 +11,9 @@ use crate::fuel::operator_cost;
 /// needs this much and some room for the host; std's 2 MiB are enough.
 pub const WASM_STACK_BYTES: u64 = 512 * 1024;
 
-/// Core module instances of one component. A Rust rule has 3, a QuickJS one
-/// up to 8.
-pub(crate) const CORE_INSTANCES_MAX: u32 = 8;
+/// Core module instances of one component. A Rust rule has 3, one in
+/// JavaScript (componentize-qjs) 9, one in Python (componentize-py) 15.
+pub(crate) const CORE_INSTANCES_MAX: u32 = 24;
 /// Linear memories of one component.
 pub(crate) const MEMORIES_MAX: u32 = 2;
 /// Tables of one component.
