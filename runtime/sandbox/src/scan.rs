@@ -109,6 +109,8 @@ impl Scan {
     fn look_at(&mut self, payload: &Payload<'_>, top: bool) -> Result<(), UploadError> {
         match payload {
             Payload::CodeSectionEntry(body) => check_body(body),
+            // What would lend its functions to another component, or borrow.
+            Payload::ComponentCanonicalSection(_) if !top => Err(UploadError::Composed),
             Payload::CustomSection(section) => self.look_at_custom(section),
             Payload::ImportSection(section) => {
                 self.counts.imports += u64::from(section.count());

@@ -6,7 +6,9 @@
 mod artifacts;
 mod built;
 mod guest;
+mod holding;
 mod host;
+mod metering;
 mod runs;
 mod stops;
 mod uploads;
