@@ -64,7 +64,10 @@ impl Ending<'_> {
     fn trap(&self, what: &str) -> Stop {
         let what = sentence(what.trim_start_matches("wasm trap: "));
         let message = match self.last_error {
-            Some(logged) => format!("The rule's code trapped: {what} Before, it logged: {logged}"),
+            Some(logged) => {
+                let logged = logged.trim();
+                format!("The rule's code trapped: {what} Before, it logged: {logged}")
+            }
             None => format!("The rule's code trapped: {what}"),
         };
         Stop::new(StopCode::Trap, message).hint(

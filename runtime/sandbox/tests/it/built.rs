@@ -9,14 +9,14 @@ use crate::guest::{Given, prepare, sandbox};
 
 /// A built guest's bytes. That it is not there is a failure: a test that is
 /// skipped promises nothing.
-fn built(name: &str) -> Vec<u8> {
+pub(crate) fn built(name: &str) -> Vec<u8> {
     let folder = std::env::var_os("RINGFENCE_GUESTS").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"),
         PathBuf::from,
     );
     let path = folder.join(format!("{name}.wasm"));
     std::fs::read(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; run `make guests`", path.display()))
+        .unwrap_or_else(|error| panic!("{}: {error}; run `make guests`, for rules in JavaScript and Python `scripts/build-scripted-guests.sh`", path.display()))
 }
 
 #[test]
