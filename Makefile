@@ -60,4 +60,5 @@ lint: ## Format and lints, as they are checked before a change is taken
 bench: guests ## Ringfence beside its peers, built with optimization
 	cargo build --release --workspace --bins
 	@"$(TARGET_DIR)/release/execute"
+	@"$(TARGET_DIR)/release/growth"
 	@"$(TARGET_DIR)/release/ingest"

@@ -2,6 +2,8 @@
 
 #![allow(clippy::print_stdout)] // a bench's report is its output
 
+pub mod rule;
+
 use std::time::Instant;
 
 /// The instant a measurement begins.
