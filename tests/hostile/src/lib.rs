@@ -19,4 +19,4 @@ pub use attack::{Attack, End};
 pub use built::built;
 pub use corpus::corpus;
 pub use stage::{Calm, Stage};
-pub use text::{embed, text};
+pub use text::upload;
