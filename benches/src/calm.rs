@@ -43,7 +43,9 @@ impl Calm {
         let sandbox = Sandbox::new(config, None)?;
         let limits = Limits::default();
         let inspected = sandbox.inspect(&guest, &limits)?;
-        let prepared = sandbox.prepare(inspected.version, &inspected.manifest, &|| Ok(None))?;
+        let prepared = sandbox.prepare(inspected.version, &inspected.manifest, &limits, &|| {
+            Ok(None)
+        })?;
         let tenant: TenantId = "calm".parse()?;
         let id = EventId::root(&tenant, "/crm", "e1");
         let event = Event {

@@ -171,7 +171,9 @@ impl Bench {
         let sandbox = Sandbox::new(config, None)?;
         let limits = Limits::default();
         let inspected = sandbox.inspect(guest, &limits)?;
-        let prepared = sandbox.prepare(inspected.version, &inspected.manifest, &|| Ok(None))?;
+        let prepared = sandbox.prepare(inspected.version, &inspected.manifest, &limits, &|| {
+            Ok(None)
+        })?;
         let tenant: TenantId = "acme".parse()?;
         Ok(Self {
             sandbox,

@@ -96,9 +96,9 @@ impl Lab {
                 .hint(hint)
         })?;
         let again = || Ok(Some(bytes.clone()));
-        let prepared = self
-            .sandbox
-            .prepare(inspected.version, &inspected.manifest, &again)?;
+        let prepared =
+            self.sandbox
+                .prepare(inspected.version, &inspected.manifest, &limits, &again)?;
         Ok(Loaded {
             inspected,
             prepared,

@@ -33,12 +33,7 @@ pub struct Evaluated {
 /// What an evaluation may take at one moment, in bytes: its runs are one after
 /// the other.
 pub(crate) fn memory(tenant: &TenantState, event: &Event) -> u64 {
-    let rules = tenant.rules.route(&event.ty);
-    let rules = rules.iter().filter(|rule| rule.takes(event.id));
-    rules
-        .map(|rule| tenant.memory_of_rule(rule))
-        .max()
-        .unwrap_or(0)
+    tenant.heaviest(event, tenant.rules.wanting(&event.ty))
 }
 
 /// Runs all rules that want the event, within one cascade's fuel. Blocks.

@@ -49,7 +49,7 @@ impl Executor {
         };
         let prepared = self
             .sandbox
-            .prepare(version, &rule.manifest, &component)
+            .prepare(version, &rule.manifest, limits, &component)
             .map_err(not_prepared)?;
         let recall: Arc<dyn Recall> = Arc::new(Remembered {
             store: Arc::clone(&self.store),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use ringfence_governor::{ActiveRule, RuleSet, Share};
-use ringfence_model::{Limits, RuleName, Tenant, TenantId};
+use ringfence_model::{Event, Limits, RuleName, Tenant, TenantId};
 
 use crate::job::Job;
 
@@ -26,22 +26,29 @@ impl TenantState {
     /// of the rules that have not had their turn, since any of them may be the
     /// next that is run.
     pub(crate) fn memory_of(&self, job: &Job) -> u64 {
-        let is_wanted = |rule: &ActiveRule| {
-            rule.takes(job.event.id) && !job.decided.contains(&rule.activation.rule)
-        };
-        let heaviest = |rules: &[Arc<ActiveRule>]| {
-            let wanted = rules.iter().filter(|rule| is_wanted(rule));
-            wanted.map(|rule| self.memory_of_rule(rule)).max()
-        };
-        let memory = match &job.routes {
-            Some(routes) => heaviest(routes.get(job.next..).unwrap_or_default()),
-            None => heaviest(&self.rules.route(&job.event.ty)),
-        };
-        memory.unwrap_or(0)
+        let event = &job.event;
+        let undecided = |rule: &&Arc<ActiveRule>| !job.decided.contains(&rule.activation.rule);
+        match &job.routes {
+            Some(routes) => self.heaviest(event, routes.get(job.next..).unwrap_or_default()),
+            None => self.heaviest(event, self.rules.wanting(&event.ty).filter(undecided)),
+        }
+    }
+
+    /// What the heaviest of these rules that takes an event may take, in bytes.
+    pub(crate) fn heaviest<'a>(
+        &self,
+        event: &Event,
+        rules: impl IntoIterator<Item = &'a Arc<ActiveRule>>,
+    ) -> u64 {
+        let rules = rules.into_iter().filter(|rule| rule.takes(event.id));
+        rules
+            .map(|rule| self.memory_of_rule(rule))
+            .max()
+            .unwrap_or(0)
     }
 
     /// What a run of a rule may take, in bytes.
-    pub(crate) fn memory_of_rule(&self, rule: &ActiveRule) -> u64 {
+    fn memory_of_rule(&self, rule: &ActiveRule) -> u64 {
         let own = rule.activation.limits.memory_bytes;
         own.map_or(self.limits.memory_bytes, |own| {
             own.min(self.limits.memory_bytes)

@@ -61,21 +61,28 @@ impl RuleSet {
         &self.rules
     }
 
+    /// The rules that want an event of this type, in no order, and more than
+    /// once where several triggers do.
+    pub fn wanting(&self, ty: &str) -> impl Iterator<Item = &Arc<ActiveRule>> {
+        self.matching(ty).map(|index| &self.rules[index])
+    }
+
     /// The rules that want an event of this type, by name, each once.
     pub fn route(&self, ty: &str) -> Vec<Arc<ActiveRule>> {
-        let exact = self.exact.get(ty).into_iter().flatten().copied();
-        let prefixed = self
-            .prefixes
-            .iter()
-            .filter(|(prefix, _)| ty.starts_with(prefix))
-            .map(|(_, index)| *index);
-        let mut wanting: Vec<usize> = exact.chain(prefixed).collect();
+        let mut wanting: Vec<usize> = self.matching(ty).collect();
         wanting.sort_unstable();
         wanting.dedup();
         wanting
             .into_iter()
             .map(|index| Arc::clone(&self.rules[index]))
             .collect()
+    }
+
+    fn matching(&self, ty: &str) -> impl Iterator<Item = usize> {
+        let exact = self.exact.get(ty).into_iter().flatten().copied();
+        let prefixes = self.prefixes.iter();
+        let prefixed = prefixes.filter(move |(prefix, _)| ty.starts_with(prefix));
+        exact.chain(prefixed.map(|(_, index)| *index))
     }
 }
 

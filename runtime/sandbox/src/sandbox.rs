@@ -20,6 +20,10 @@ use crate::{
     RunReport, SandboxConfig, SandboxError, UploadError, effects, engine_config, host, scan, stop,
 };
 
+/// How much more time compiling a component again may take than its upload. A
+/// busy host must not put a rule out of force that it has accepted.
+const AGAIN: u64 = 4;
+
 /// Compiles, inspects and runs components. Cheap to clone. Its deadline's
 /// thread ends with the last clone.
 #[derive(Clone)]
@@ -173,7 +177,9 @@ impl Sandbox {
 
     /// Makes a version ready: from memory, or from the artifact on disk, or
     /// by compiling what `component` answers. Several calls for one version
-    /// at one moment do it once.
+    /// at one moment do it once. What was accepted before may take the host
+    /// longer now: compiling it again may take four times what `limits`
+    /// say.
     ///
     /// # Errors
     /// When the component cannot be had, or is no longer accepted.
@@ -181,6 +187,7 @@ impl Sandbox {
         &self,
         version: VersionId,
         manifest: &Manifest,
+        limits: &Limits,
         component: &dyn Fn() -> Result<Option<Vec<u8>>, String>,
     ) -> Result<Prepared, PrepareError> {
         if let Some(prepared) = self.inner.cache.get(&version) {
@@ -189,7 +196,9 @@ impl Sandbox {
         let prepared = self
             .inner
             .cache
-            .try_get_with(version, || self.make_ready(version, manifest, component))
+            .try_get_with(version, || {
+                self.make_ready(version, manifest, limits, component)
+            })
             .map_err(|error| PrepareError::clone(&error));
         // Evicts at once: the bound holds between two uploads, not later.
         self.inner.cache.run_pending_tasks();
@@ -200,6 +209,7 @@ impl Sandbox {
         &self,
         version: VersionId,
         manifest: &Manifest,
+        limits: &Limits,
         component: &dyn Fn() -> Result<Option<Vec<u8>>, String>,
     ) -> Result<Prepared, PrepareError> {
         let kept = self.inner.artifacts.load(version);
@@ -209,8 +219,10 @@ impl Sandbox {
         let bytes = component()
             .map_err(PrepareError::Unreadable)?
             .ok_or(PrepareError::Missing(version))?;
-        // It was accepted before, under limits that are not known here.
-        let limits = Limits::default();
+        let limits = Limits {
+            compile_ms: limits.compile_ms.saturating_mul(AGAIN),
+            ..limits.clone()
+        };
         let (artifact, compiled) = self.rebuild(&bytes, &limits).map_err(|error| match error {
             UploadError::Unavailable(cause) => PrepareError::Unreadable(cause),
             error => {

@@ -63,7 +63,7 @@ impl Stage {
         let bytes = || Ok(Some(upload.to_owned()));
         let prepared = self
             .sandbox
-            .prepare(inspected.version, &inspected.manifest, &bytes)
+            .prepare(inspected.version, &inspected.manifest, limits, &bytes)
             .expect("what was just accepted can be made ready");
         assert_eq!(prepared.version(), VersionId::of(upload));
         Ok(prepared)

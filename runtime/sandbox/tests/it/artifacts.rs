@@ -4,11 +4,14 @@ use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use ringfence_model::{Limits, Manifest, VersionId};
-use ringfence_sandbox::{PrepareError, Prepared, Sandbox, SandboxConfig};
+use ringfence_sandbox::{
+    Built, CompileHere, Compiler, PrepareError, Prepared, Sandbox, SandboxConfig, UploadError,
+};
 
 use crate::guest::{Given, Guest, config};
 
@@ -26,10 +29,15 @@ fn files(path: &Path) -> Vec<PathBuf> {
 fn prepare(sandbox: &Sandbox, upload: &[u8]) -> (Prepared, bool) {
     let asked = Cell::new(false);
     let prepared = sandbox
-        .prepare(VersionId::of(upload), &Manifest::default(), &|| {
-            asked.set(true);
-            Ok(Some(upload.into()))
-        })
+        .prepare(
+            VersionId::of(upload),
+            &Manifest::default(),
+            &Limits::default(),
+            &|| {
+                asked.set(true);
+                Ok(Some(upload.into()))
+            },
+        )
         .unwrap();
     (prepared, asked.get())
 }
@@ -286,7 +294,9 @@ fn what_cannot_be_made_ready_says_why() {
     let version = VersionId::of(b"x");
     let prepare = |answer: Result<Option<Vec<u8>>, String>| {
         sandbox
-            .prepare(version, &Manifest::default(), &|| answer.clone())
+            .prepare(version, &Manifest::default(), &Limits::default(), &|| {
+                answer.clone()
+            })
             .unwrap_err()
     };
     assert!(matches!(prepare(Ok(None)), PrepareError::Missing(_)));
@@ -298,4 +308,42 @@ fn what_cannot_be_made_ready_says_why() {
         prepare(Ok(Some(b"junk".into()))),
         PrepareError::Refused { .. }
     ));
+}
+
+/// Compiles what is allowed this much time; a host on which it takes as long.
+struct Slow {
+    here: CompileHere,
+    takes_ms: u64,
+}
+
+impl Compiler for Slow {
+    fn build(&self, upload: &[u8], limits: &Limits) -> Result<Built, UploadError> {
+        if limits.compile_ms < self.takes_ms {
+            return Err(UploadError::CompileLimit {
+                limit: limits.compile_ms,
+                unit: "milliseconds".into(),
+            });
+        }
+        self.here.build(upload, limits)
+    }
+}
+
+/// A tenant that may take longer to compile may do so again, also on a host
+/// that has become slower.
+#[test]
+fn what_was_accepted_is_compiled_again_under_its_own_limits() {
+    let upload = Guest::new().core();
+    let limits = Limits {
+        compile_ms: 50_000,
+        ..Limits::default()
+    };
+    for (takes_ms, fits) in [(50_000, true), (150_000, true), (250_000, false)] {
+        let here = CompileHere::new(&config()).unwrap();
+        let slow = Arc::new(Slow { here, takes_ms });
+        let sandbox = Sandbox::with_compiler(config(), None, slow).unwrap();
+        let again = || Ok(Some(upload.clone()));
+        let version = VersionId::of(&upload);
+        let prepared = sandbox.prepare(version, &Manifest::default(), &limits, &again);
+        assert_eq!(prepared.is_ok(), fits, "{takes_ms}: {prepared:?}");
+    }
 }

@@ -285,9 +285,12 @@ pub(crate) fn sandbox() -> Sandbox {
 pub(crate) fn prepare(sandbox: &Sandbox, upload: &[u8]) -> Prepared {
     let inspected = sandbox.inspect(upload, &Limits::default()).unwrap();
     sandbox
-        .prepare(inspected.version, &inspected.manifest, &|| {
-            Ok(Some(upload.into()))
-        })
+        .prepare(
+            inspected.version,
+            &inspected.manifest,
+            &Limits::default(),
+            &|| Ok(Some(upload.into())),
+        )
         .unwrap()
 }
 
