@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use ringfence_tests::{PATIENCE, Server, event};
@@ -89,6 +90,26 @@ async fn nobody_waits_for_a_hostile_upload() {
         "the events were done before the upload was compiled"
     );
     upload.abort();
+}
+
+/// Who is not to blame is not told so, and can try again.
+#[tokio::test]
+async fn a_killed_compiler_is_no_fault_of_the_upload() {
+    let server = Server::start().await;
+    let acme = server
+        .tenant_with("acme", json!({"component_bytes": 32 << 20}))
+        .await;
+    let sender = acme.clone();
+    let upload = tokio::spawn(async move { sender.upload("slow", laborious(1_000)).await });
+    let child = child_of(server.id()).await;
+    let id = child.file_name().expect("a process has an id");
+    let killed = Command::new("kill").arg("-KILL").arg(id).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+    let answer = upload.await.expect("the upload is answered");
+    let problem = answer.problem(503, "compiler-unavailable");
+    assert!(problem["hint"].is_string(), "{problem}");
+    assert!(!answer.header("retry-after").is_empty());
+    acme.activate("escalate-urgent").await;
 }
 
 /// The folder in /proc of the server's child that compiles, once it has
