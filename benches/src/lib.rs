@@ -2,9 +2,9 @@
 
 #![allow(clippy::print_stdout)] // a bench's report is its output
 
-use std::time::Instant;
+pub mod rule;
 
-pub mod calm;
+use std::time::Instant;
 
 /// The instant a measurement begins.
 #[allow(clippy::disallowed_methods)] // measuring time is what a bench is for

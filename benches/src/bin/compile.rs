@@ -16,7 +16,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use ringfence_benches::{calm::Calm, start, table};
+use ringfence_benches::rule::{Rule, config, guest};
+use ringfence_benches::{start, table};
 use ringfence_model::Limits;
 use ringfence_processes::{ChildCompiler, Program};
 
@@ -29,7 +30,7 @@ fn main() -> Result<()> {
     }
     let binary = std::env::var_os("RINGFENCE_BIN").context("RINGFENCE_BIN is not set")?;
     let compiler = ChildCompiler::new(Program::at(PathBuf::from(binary)));
-    let calm = Arc::new(Calm::load()?);
+    let calm = Arc::new(Rule::new(config(), &guest("escalate-urgent")?)?);
     let head = [
         "upload",
         "bytes",
@@ -84,14 +85,17 @@ fn limits() -> Limits {
 
 /// Runs the calm rule on one thread for as long as `work` takes; its p50 and
 /// p99 in microseconds.
-fn beside(calm: &Arc<Calm>, work: impl FnOnce()) -> Result<[String; 2]> {
+fn beside(calm: &Arc<Rule>, work: impl FnOnce()) -> Result<[String; 2]> {
     let ended = Arc::new(AtomicBool::new(false));
     let (runs, seen) = (Arc::clone(calm), Arc::clone(&ended));
     let runner = thread::spawn(move || -> Result<Vec<f64>> {
         let mut times = Vec::new();
         while !seen.load(Ordering::Relaxed) {
             let began = start();
-            runs.run()?;
+            ensure!(
+                runs.run()? == 1,
+                "the calm rule's run returned something else"
+            );
             times.push(began.elapsed().as_secs_f64() * 1e6);
             thread::sleep(Duration::from_micros(200));
         }

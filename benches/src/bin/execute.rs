@@ -11,15 +11,12 @@
 
 #![allow(clippy::print_stdout, reason = "prints what it measured")]
 
-use std::path::PathBuf;
-use std::sync::{Arc, Barrier};
+use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use ringfence_model::{Event, EventId, Json, Limits, Lineage, RuleName, TenantId};
-use ringfence_sandbox::{NothingRemembered, Prepared, Recall, Run, Sandbox, SandboxConfig};
-use rustix::time::{ClockId, clock_gettime};
+use ringfence_benches::rule::{Rule, Times, config, guest, time};
 use serde_json::json;
 
 /// Runs of one kind before the other kind has its turn, on each thread.
@@ -28,9 +25,7 @@ const ROUNDS: usize = 60;
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse()?;
-    let guest = std::fs::read(&options.guest)
-        .with_context(|| format!("{}: run `make guests`", options.guest.display()))?;
-    let bench = Bench::new(&guest)?;
+    let bench = Bench::new(&guest(&options.guest)?)?;
     bench.check()?;
     let one = bench.measure(1, options.rounds);
     let two = bench.measure(2, options.rounds);
@@ -70,17 +65,15 @@ fn main() -> anyhow::Result<()> {
 struct Options {
     json: bool,
     rounds: usize,
-    guest: PathBuf,
+    guest: String,
 }
 
 impl Options {
     fn parse() -> anyhow::Result<Self> {
-        let folder = std::env::var_os("RINGFENCE_GUESTS")
-            .map_or_else(|| "target/guests".into(), PathBuf::from);
         let mut options = Self {
             json: false,
             rounds: ROUNDS,
-            guest: folder.join("escalate-urgent.wasm"),
+            guest: "escalate-urgent".into(),
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -88,7 +81,7 @@ impl Options {
             match argument.as_str() {
                 "--json" => options.json = true,
                 "--rounds" => options.rounds = value()?.parse()?,
-                "--guest" => options.guest = folder.join(format!("{}.wasm", value()?)),
+                "--guest" => options.guest = value()?,
                 other => bail!("`{other}` is not an option"),
             }
         }
@@ -138,85 +131,31 @@ struct Round {
     bare: Times,
 }
 
-struct Times {
-    wall: Duration,
-    cpu: Duration,
-}
-
 struct Bench {
-    sandbox: Sandbox,
-    prepared: Prepared,
+    rule: Rule,
     bare: bare::Bare,
-    event: Event,
-    tenant: TenantId,
-    rule: RuleName,
-    config: Json,
-    limits: Limits,
-    recall: Arc<dyn Recall>,
 }
 
 impl Bench {
     fn new(guest: &[u8]) -> anyhow::Result<Self> {
-        let config = SandboxConfig {
-            concurrent_runs: 8,
-            memory_bytes_max: 256 << 20,
-            cache_bytes: 256 << 20,
-            artifact_bytes: 64 << 20,
-            tenant_data: None,
-            reserve_growth: true,
-            artifact_key: [0; 32],
-        };
+        let config = config();
         let bare = bare::Bare::new(&ringfence_sandbox::engine_config(&config), guest)
             .map_err(|error| anyhow!("{error:#}"))?;
-        let sandbox = Sandbox::new(config, None)?;
-        let limits = Limits::default();
-        let inspected = sandbox.inspect(guest, &limits)?;
-        let prepared = sandbox.prepare(inspected.version, &inspected.manifest, &limits, &|| {
-            Ok(None)
-        })?;
-        let tenant: TenantId = "acme".parse()?;
-        Ok(Self {
-            sandbox,
-            prepared,
-            bare,
-            event: event(&tenant)?,
-            tenant,
-            rule: "escalate-urgent".parse()?,
-            config: Json::empty_object(),
-            limits,
-            recall: Arc::new(NothingRemembered),
-        })
+        let rule = Rule::new(config, guest)?;
+        Ok(Self { rule, bare })
     }
 
     /// Both must do the work before it is measured.
     fn check(&self) -> anyhow::Result<()> {
-        let effects = self.run()?;
+        let effects = self.rule.run()?;
         ensure!(effects == 1, "the sandbox's run returned {effects} effects");
-        let effects = self
-            .bare
-            .run(&self.event, self.config.as_str())
-            .map_err(|error| anyhow!("{error:#}"))?;
+        let effects = self.run_bare().map_err(|error| anyhow!("{error:#}"))?;
         ensure!(effects == 1, "the bare run returned {effects} effects");
         Ok(())
     }
 
-    fn run(&self) -> anyhow::Result<usize> {
-        let report = self.sandbox.run(
-            &self.prepared,
-            &Run {
-                event: &self.event,
-                tenant: &self.tenant,
-                rule: &self.rule,
-                config: &self.config,
-                limits: &self.limits,
-                fuel: self.limits.fuel,
-                recall: &self.recall,
-            },
-        )?;
-        match report.outcome {
-            Ok(effects) => Ok(effects.len()),
-            Err(stop) => bail!("{}: {}", stop.code, stop.message),
-        }
+    fn run_bare(&self) -> wasmtime::Result<usize> {
+        self.bare.run(&self.rule.event, self.rule.config.as_str())
     }
 
     fn measure(&self, threads: usize, rounds: usize) -> Measured {
@@ -240,12 +179,12 @@ impl Bench {
     fn rounds(&self, rounds: usize, barrier: &Barrier) -> Vec<Round> {
         let round = || {
             barrier.wait();
-            let sandbox = time(|| self.run().expect("it was checked before"));
+            let sandbox = time(RUNS_PER_ROUND, || {
+                self.rule.run().expect("it was checked before")
+            });
             barrier.wait();
-            let bare = time(|| {
-                self.bare
-                    .run(&self.event, self.config.as_str())
-                    .expect("it was checked before")
+            let bare = time(RUNS_PER_ROUND, || {
+                self.run_bare().expect("it was checked before")
             });
             Round { sandbox, bare }
         };
@@ -254,58 +193,11 @@ impl Bench {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "measuring is what this is for")]
-fn time(mut run: impl FnMut() -> usize) -> Times {
-    let (wall, cpu) = (Instant::now(), thread_cpu());
-    for _ in 0..RUNS_PER_ROUND {
-        std::hint::black_box(run());
-    }
-    Times {
-        cpu: thread_cpu().saturating_sub(cpu),
-        wall: wall.elapsed(),
-    }
-}
-
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let whole = u64::try_from(time.tv_sec).expect("a thread's time is not negative");
-    let nanos = u32::try_from(time.tv_nsec).expect("a fraction is not negative");
-    Duration::new(whole, nanos)
-}
-
 /// In microseconds per run.
 fn median(rounds: impl Iterator<Item = Duration>) -> f64 {
     let mut times: Vec<_> = rounds.collect();
     times.sort_unstable();
     times[times.len() / 2].as_secs_f64() * 1e6 / f64::from(RUNS_PER_ROUND)
-}
-
-/// With 400 bytes of data.
-fn event(tenant: &TenantId) -> anyhow::Result<Event> {
-    let mut data = json!({
-        "id": "c-4711",
-        "priority": "urgent",
-        "channel": "email",
-        "customer": {"id": "u-12", "name": "Ada", "plan": "gold"},
-        "tags": ["billing", "refund"],
-        "subject": "Charged twice",
-        "text": "",
-    });
-    let room = 400 - data.to_string().len();
-    data["text"] = "x".repeat(room).into();
-    let id = EventId::root(tenant, "/crm", "e1");
-    Ok(Event {
-        id,
-        tenant: tenant.clone(),
-        ce_id: "e1".into(),
-        source: "/crm".into(),
-        ty: "conversation.created".into(),
-        subject: Some("c-4711".into()),
-        time: "2026-01-01T00:00:00Z".into(),
-        data: Json::parse(&data.to_string())?,
-        accepted_us: 1_767_225_600_000_000,
-        lineage: Lineage::root(id),
-    })
 }
 
 /// What one would write with wasmtime alone.

@@ -9,7 +9,7 @@ use crate::guest::{Given, prepare, sandbox};
 
 /// A built guest's bytes. That it is not there is a failure: a test that is
 /// skipped promises nothing.
-fn built(name: &str) -> Vec<u8> {
+pub(crate) fn built(name: &str) -> Vec<u8> {
     let folder = std::env::var_os("RINGFENCE_GUESTS").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"),
         PathBuf::from,

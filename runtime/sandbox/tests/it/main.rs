@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod built;
+mod growth;
 mod guest;
 mod host;
 mod runs;
