@@ -108,7 +108,8 @@ fn look(bytes: &[u8]) -> Result<Scan, UploadError> {
 
 /// What this host's engine accepts; see [`crate::engine_config`].
 fn features() -> WasmFeatures {
-    WasmFeatures::WASM2
+    // `externref`, which needs a garbage collector, is a part of WASM2.
+    WasmFeatures::WASM2.difference(WasmFeatures::GC_TYPES)
         | WasmFeatures::RELAXED_SIMD
         | WasmFeatures::TAIL_CALL
         | WasmFeatures::EXTENDED_CONST
