@@ -77,8 +77,9 @@ impl Fuzz {
         let end = self.judge_upload(&uploaded);
         match uploaded {
             Ok(prepared) => Some(self.run_twice(&prepared)),
-            // For its start function, or its segments beyond the end.
-            Err(UploadError::DescribeFailed(_)) => Some(end),
+            // For its start function, its segments beyond the end, or a memory
+            // beyond those that the exports need.
+            Err(UploadError::DescribeFailed(_) | UploadError::TooComplex { .. }) => Some(end),
             Err(error) => panic!("a module of wasm-smith's is refused: {error}"),
         }
     }
