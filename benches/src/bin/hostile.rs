@@ -2,7 +2,8 @@
 //! a calm rule beside the attackers notices; how far beyond its deadline an
 //! attack can get; and what is left in memory after a hundred thousand of them.
 //!
-//! `hostile [corpus|calm|overrun|memory]`, all by default. Uploads are compiled
+//! `hostile [corpus|calm|overrun|memory]`, all by default; `hostile catalogue`
+//! prints the first as `docs/hostile.md` has it. Uploads are compiled
 //! by the binary that `RINGFENCE_BIN` names, and the calm rule is looked for in
 //! `RINGFENCE_GUESTS`, else in `target/guests`.
 
@@ -37,9 +38,14 @@ fn main() -> Result<()> {
     let only = std::env::args().nth(1);
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let stage = Stage::new(2);
-    let (rows, ready) = upload(&stage);
-    if wanted("corpus") {
-        print_corpus(&stage, rows, &ready);
+    let (mut rows, ready) = upload(&stage);
+    if wanted("corpus") || wanted("catalogue") {
+        run(&stage, &mut rows, &ready);
+    }
+    if only.as_deref() == Some("catalogue") {
+        print_catalogue(&rows);
+    } else if wanted("corpus") {
+        print_corpus(&rows);
     }
     if wanted("calm") {
         print_calm(&stage, &ready)?;
@@ -53,13 +59,17 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// How an attack ended, at its upload.
+/// An attack, measured.
 struct Row {
     name: String,
+    deed: String,
     end: String,
     upload: Duration,
+    /// How long a run took, and the fuel that it was charged.
+    run: Option<(Duration, u64)>,
 }
 
+/// Uploads all attacks.
 fn upload(stage: &Stage) -> (Vec<Row>, Vec<Ready>) {
     let (mut rows, mut ready) = (Vec::new(), Vec::new());
     for attack in corpus() {
@@ -71,42 +81,59 @@ fn upload(stage: &Stage) -> (Vec<Row>, Vec<Ready>) {
         }
         rows.push(Row {
             name: attack.name.clone(),
+            deed: attack.deed.clone(),
             end: attack.end.to_string(),
             upload,
+            run: None,
         });
         ready.extend(uploaded.ok().map(|prepared| (attack, prepared)));
     }
     (rows, ready)
 }
 
-fn print_corpus(stage: &Stage, rows: Vec<Row>, ready: &[Ready]) {
-    let mut lines = Vec::new();
+/// Runs those that can be run.
+fn run(stage: &Stage, rows: &mut [Row], ready: &[Ready]) {
     let mut ready = ready.iter().peekable();
     for row in rows {
-        let mut cells = vec![row.name.clone(), row.end, micros(row.upload)];
-        match ready.next_if(|(attack, _)| attack.name == row.name) {
-            None => cells.extend(["-".to_owned(), "-".to_owned()]),
-            Some((attack, prepared)) => {
-                let run = || {
-                    let began = start();
-                    let report = stage.attack(attack, prepared);
-                    let took = began.elapsed();
-                    if let Err(fault) = attack.judge_run(&report) {
-                        println!("{}: {fault}", attack.name);
-                    }
-                    (took, report.usage.fuel)
-                };
-                let mut runs: Vec<_> = (0..RUNS).map(|_| run()).collect();
-                runs.sort_unstable();
-                let (took, fuel) = runs[RUNS / 2];
-                cells.extend([micros(took), fuel.to_string()]);
+        let Some((attack, prepared)) = ready.next_if(|(attack, _)| attack.name == row.name) else {
+            continue;
+        };
+        let run = |_| {
+            let began = start();
+            let report = stage.attack(attack, prepared);
+            let took = began.elapsed();
+            if let Err(fault) = attack.judge_run(&report) {
+                println!("{}: {fault}", attack.name);
             }
-        }
-        lines.push(cells);
+            (took, report.usage.fuel)
+        };
+        let mut runs: Vec<_> = (0..RUNS).map(run).collect();
+        runs.sort_unstable();
+        row.run = Some(runs[RUNS / 2]);
     }
-    let head = ["attack", "ends", "upload us", "run us", "fuel"];
-    table(&head, &lines);
+}
+
+fn print_corpus(rows: &[Row]) {
+    let line = |row: &Row| {
+        let (took, fuel) = row.run.map_or(("-".into(), "-".into()), |(took, fuel)| {
+            (micros(took), fuel.to_string())
+        });
+        let (name, end) = (row.name.clone(), row.end.clone());
+        vec![name, end, micros(row.upload), took, fuel]
+    };
+    let lines: Vec<_> = rows.iter().map(line).collect();
+    table(&["attack", "ends", "upload us", "run us", "fuel"], &lines);
     println!();
+}
+
+/// For what is refused, how long that took.
+fn print_catalogue(rows: &[Row]) {
+    println!("| attack | what it does | ends | us |\n|---|---|---|---|");
+    for row in rows {
+        let took = row.run.map_or(row.upload, |(took, _)| took);
+        let (name, deed, end) = (&row.name, &row.deed, &row.end);
+        println!("| `{name}` | {deed} | {end} | {} |", micros(took));
+    }
 }
 
 /// The calm rule on both cores: alone, and taking turns with attackers.
