@@ -25,6 +25,7 @@ mod instance;
 mod log;
 mod memory;
 mod nesting;
+mod packages;
 mod random;
 mod recall;
 mod rewrite;
