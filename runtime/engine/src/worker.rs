@@ -133,7 +133,7 @@ impl Worker {
         execution: Arc<Execution>,
         limits: &Limits,
     ) {
-        let fuel = execution.usage.fuel;
+        let (fuel, share) = (execution.usage.fuel, execution.usage.share());
         if !unsaved::is_concerned(&execution) {
             let (step, commit) = self.step(job, ticket, execution, limits, Vec::new());
             return self.send(step, commit);
@@ -161,7 +161,7 @@ impl Worker {
                 ..Draw::default()
             };
             let (owner, cascade) = (&run.tenant, run.lineage.cascade);
-            self.queue.ran(&mut ticket, fuel, 0, |state| {
+            self.queue.ran(&mut ticket, share, 0, |state| {
                 state.cascades.used(owner, cascade, fuel);
                 state.cascades.give_back(owner, cascade, &draw);
             });
@@ -183,8 +183,9 @@ impl Worker {
     ) -> (Step, RunCommit) {
         let completes = job.is_last();
         let (now_us, fuel) = (self.clock.now_us(), execution.usage.fuel);
+        let share = execution.usage.share();
         let effects = execution.effects.len() as u64;
-        let commit = self.queue.ran(&mut ticket, fuel, effects, |state| {
+        let commit = self.queue.ran(&mut ticket, share, effects, |state| {
             let cascades = &mut state.cascades;
             cascades.used(&execution.tenant, execution.lineage.cascade, fuel);
             step::commit(&job, &execution, limits, cascades, now_us, completes)

@@ -17,17 +17,17 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use ringfence_model::TenantId;
+use ringfence_model::{FUEL_PER_MICROSECOND, TenantId};
 
 use crate::queue::{Queue, Share};
 
 /// What a run costs the host beside its fuel (a lease, an instance, its part
-/// of a commit), in fuel: some 50 us at the 0.5 ns that 1 fuel takes in
-/// ordinary code. Runs that use hardly any fuel are not free.
-const RUN_COST: u64 = 100_000;
+/// of a commit), in fuel: some 50 us. Runs that use hardly any fuel are not
+/// free.
+const RUN_COST: u64 = 50 * FUEL_PER_MICROSECOND;
 
 /// What it costs to make one effect durable, in fuel: some 20 us.
-const EFFECT_COST: u64 = 40_000;
+const EFFECT_COST: u64 = 20 * FUEL_PER_MICROSECOND;
 
 /// Work to do now.
 #[derive(Debug)]
@@ -232,7 +232,8 @@ impl<T> Scheduler<T> {
         });
     }
 
-    /// The run is over; it used this much fuel and returned so many effects.
+    /// The run is over; it took this much of the host, in fuel, and returned
+    /// so many effects.
     /// Its worker is free; its subject is not, before [`Scheduler::release`].
     pub fn ran(&mut self, ticket: &mut Ticket, fuel: u64, effects: u64) {
         let effects = effects.saturating_mul(EFFECT_COST);

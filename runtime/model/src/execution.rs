@@ -91,12 +91,32 @@ pub struct Usage {
     pub memory_bytes: u64,
     /// Wall-clock time, in microseconds.
     pub wall_us: u64,
+    /// CPU time of the thread that ran it, in microseconds, with making and
+    /// undoing its instance. At least what it was; more by a quarter of a
+    /// millisecond at most, where the thread had to wait meanwhile.
+    #[serde(default)]
+    pub cpu_us: u64,
     /// Effects returned.
     pub effects: u64,
     /// Their size, in bytes.
     pub output_bytes: u64,
     /// Log written, in bytes, before it was cut.
     pub log_bytes: u64,
+}
+
+/// How much fuel a microsecond of CPU time is: 1 fuel stands for a quarter of a
+/// nanosecond, about one clock cycle of the machine that the prices were
+/// measured on. `docs/metering.md` has them.
+pub const FUEL_PER_MICROSECOND: u64 = 4_000;
+
+impl Usage {
+    /// What it took of its tenant's share, in fuel: the fuel charged, or its
+    /// CPU time where that was more, so that no run gets more of the host than
+    /// it pays for, whatever its instructions are priced at.
+    pub fn share(&self) -> u64 {
+        self.fuel
+            .max(self.cpu_us.saturating_mul(FUEL_PER_MICROSECOND))
+    }
 }
 
 /// A remembered value that a run asked for, as it was.

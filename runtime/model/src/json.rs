@@ -50,6 +50,11 @@ impl Json {
         &self.0
     }
 
+    /// The text, shared.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// The text's length in bytes.
     pub fn size(&self) -> u64 {
         self.0.len() as u64

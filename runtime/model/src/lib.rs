@@ -20,7 +20,9 @@ mod text;
 pub use activation::{Activation, Mode};
 pub use effect::{Action, Effect, Entry, NewEvent};
 pub use event::{Event, EventError, Lineage};
-pub use execution::{Execution, Log, LogLevel, LogLine, Recalled, Status, Usage};
+pub use execution::{
+    Execution, FUEL_PER_MICROSECOND, Log, LogLevel, LogLine, Recalled, Status, Usage,
+};
 pub use id::{CascadeId, Digest, EffectId, EventId, ExecutionId, IdError, VersionId};
 pub use json::{Json, JsonError};
 pub use ledger::{Dimension, Draw, Ledger};

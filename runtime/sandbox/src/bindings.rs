@@ -77,6 +77,15 @@ pub(crate) enum Failure {
     Internal(String),
 }
 
+impl Failure {
+    /// What it says.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::InvalidEvent(text) | Self::InvalidConfig(text) | Self::Internal(text) => text,
+        }
+    }
+}
+
 /// `types.trigger`.
 #[derive(ComponentType, Lift)]
 #[component(record)]

@@ -3,11 +3,32 @@
 use ringfence_model::{Action, Effect, Entry, Event, Json, Limits, Manifest, NewEvent, Stop};
 use ringfence_model::{StopCode, Usage, excerpt};
 
+use wasmtime::{AsContextMut, Store};
+
 use crate::bindings;
+use crate::fuel::charge_lift;
+use crate::state::RunState;
 use crate::stop::{self, grouped};
 
 /// The longest name of an action, in bytes.
 const ACTION_BYTES_MAX: usize = 256;
+
+/// Charges for what a run returned, and counts what is held of it.
+///
+/// # Errors
+/// When there is not enough fuel or memory left.
+pub(crate) fn lifted(
+    store: &mut Store<RunState>,
+    returned: &Result<Vec<bindings::Effect>, bindings::Failure>,
+) -> wasmtime::Result<()> {
+    let (parts, bytes) = match returned {
+        Ok(effects) => (effects.len(), effects.iter().map(size).sum()),
+        Err(failure) => (1, failure.text().len() as u64),
+    };
+    let held = bytes + (parts * size_of::<bindings::Effect>()) as u64;
+    store.data_mut().memory.hold(held)?;
+    charge_lift(&mut store.as_context_mut(), parts, bytes)
+}
 
 /// The effects, if they are within limits, declared and well-formed. Their
 /// number and size are entered into `usage` either way.

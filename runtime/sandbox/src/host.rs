@@ -1,11 +1,13 @@
 //! The functions that a rule may call during a run: `host` in the WIT.
 
+use std::sync::Arc;
+
 use ringfence_model::{Entry, Json, LogLevel, Recalled};
 use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{Engine, StoreContextMut};
 
 use crate::bindings::Level;
-use crate::fuel::{charge_bytes, charge_call};
+use crate::fuel::{RANDOM_FUEL, RECALL_FUEL, RECALLED_FUEL, charge, charge_bytes};
 use crate::log::cut;
 use crate::state::RunState;
 use crate::wasi;
@@ -38,13 +40,13 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<RunState>> {
         Ok((recall(store, &key)?,))
     })?;
     host.func_wrap("now", |mut store: StoreContextMut<'_, RunState>, ()| {
-        charge_call(&mut store, 0)?;
+        charge(&mut store, 0)?;
         let state = store.data_mut();
         state.asked_now = true;
         Ok((state.now_ms,))
     })?;
     host.func_wrap("random", |mut store: StoreContextMut<'_, RunState>, ()| {
-        charge_call(&mut store, 0)?;
+        charge(&mut store, RANDOM_FUEL)?;
         Ok((store.data_mut().random(),))
     })?;
     wasi::link(&mut linker)?;
@@ -66,27 +68,33 @@ fn log(
     let text = message.to_str(&store)?;
     let bytes = text.len();
     let kept = cut(&text, store.data().log.room(level)).to_owned();
-    charge_call(&mut store, bytes)?;
-    store.data_mut().log.write(level, &kept, bytes);
+    charge_bytes(&mut store, bytes)?;
+    let state = store.data_mut();
+    state.log.write(level, &kept, bytes);
     Ok(())
 }
 
 fn recall(
     mut store: StoreContextMut<'_, RunState>,
     key: &WasmStr,
-) -> wasmtime::Result<Option<String>> {
+) -> wasmtime::Result<Option<Arc<str>>> {
     let key = key.to_str(&store)?.into_owned();
-    charge_call(&mut store, key.len())?;
-    let value = look_up(store.data_mut(), key)?;
-    let text = value.as_ref().map(|value| value.as_str().to_owned());
-    charge_bytes(&mut store, text.as_ref().map_or(0, String::len))?;
-    Ok(text)
+    charge_bytes(&mut store, key.len())?;
+    let value = look_up(&mut store, key)?;
+    charge_bytes(&mut store, value.as_ref().map_or(0, |value| value.len()))?;
+    Ok(value)
 }
 
 /// Answers a key asked for again as it did before.
-fn look_up(state: &mut RunState, key: String) -> wasmtime::Result<Option<Json>> {
-    if let Some(known) = state.recalled.iter().find(|known| known.key == key) {
-        return Ok(known.value.clone());
+fn look_up(
+    store: &mut StoreContextMut<'_, RunState>,
+    key: String,
+) -> wasmtime::Result<Option<Arc<str>>> {
+    let text = |value: &Option<Json>| value.as_ref().map(Json::shared);
+    charge(store, store.data().recalled.len() as u64 * RECALLED_FUEL)?;
+    let mut known = store.data().recalled.iter();
+    if let Some(known) = known.find(|known| known.key == key) {
+        return Ok(text(&known.value));
     }
     if key.len() > Entry::KEY_BYTES_MAX {
         return Err(misuse(format!(
@@ -95,11 +103,13 @@ fn look_up(state: &mut RunState, key: String) -> wasmtime::Result<Option<Json>> 
             Entry::KEY_BYTES_MAX
         )));
     }
-    if state.recalled.len() == RECALLS_MAX {
+    if store.data().recalled.len() == RECALLS_MAX {
         return Err(misuse(format!(
             "`recall` was asked for more than {RECALLS_MAX} different keys"
         )));
     }
+    charge(store, RECALL_FUEL)?;
+    let state = store.data_mut();
     let value = match state.recall.recall(&key) {
         Ok(value) => value,
         Err(error) => {
@@ -107,11 +117,11 @@ fn look_up(state: &mut RunState, key: String) -> wasmtime::Result<Option<Json>> 
             return Err(Abandoned.into());
         }
     };
-    state.recalled.push(Recalled {
-        key,
-        value: value.clone(),
-    });
-    Ok(value)
+    let bytes = key.len() as u64 + value.as_ref().map_or(0, Json::size);
+    state.memory.hold(bytes + size_of::<Recalled>() as u64)?;
+    let shared = text(&value);
+    state.recalled.push(Recalled { key, value });
+    Ok(shared)
 }
 
 fn misuse(message: String) -> wasmtime::Error {

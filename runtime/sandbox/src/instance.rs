@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use ringfence_model::{Limits, Manifest, Stop, Usage, VersionId};
 use wasmtime::component::{Component, ComponentExportIndex, Instance, InstancePre, Linker};
-use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap};
+use wasmtime::{
+    AsContextMut, CallHook, Engine, PoolConcurrencyLimitError, Store, StoreContextMut, Trap,
+};
 
 use crate::UploadError;
-use crate::fuel::NS_PER_FUEL;
+use crate::fuel::{self, check_debt};
 use crate::log::Logged;
 use crate::state::RunState;
 use crate::stop::Ending;
@@ -19,11 +21,6 @@ use crate::ticker::ticks;
 /// Handles to resources that one run may hold; our world has none, so only
 /// those that a component makes inside itself.
 const HANDLES_MAX: usize = 1_000;
-
-/// What one call may hand to the host beyond the output limit, in bytes: a
-/// log message that is going to be cut, and what the effects take besides
-/// their texts.
-const LIFT_BYTES: u64 = 1024 * 1024;
 
 /// How long to wait before asking the pool again, where more runs are made
 /// than the sandbox was set up for.
@@ -137,15 +134,16 @@ impl Compiled {
         call: impl Fn(&mut Store<RunState>, &Instance) -> wasmtime::Result<T>,
     ) -> Ended<T> {
         let watch = Stopwatch::start();
-        let lift_bytes = usize::try_from(limits.output_bytes + LIFT_BYTES).unwrap_or(usize::MAX);
         loop {
             let mut state = state();
             state.memory.reserve(self.reserve_pages);
-            let mut store = store(self.pre.engine(), limits, fuel, lift_bytes, state);
+            let mut store = new_store(self.pre.engine(), limits, fuel, state);
             let result = self
                 .pre
                 .instantiate(&mut store)
-                .and_then(|instance| call(&mut store, &instance));
+                .and_then(|instance| call(&mut store, &instance))
+                // What is owed still ends a run that came to its end.
+                .and_then(|value| check_debt(&store.as_context_mut()).map(|()| value));
             if matches!(&result, Err(error) if error.is::<PoolConcurrencyLimitError>()) {
                 // Every instance that takes the room ends by its deadline.
                 drop(store);
@@ -155,7 +153,6 @@ impl Compiled {
             let metered = Metered {
                 left: store.get_fuel().unwrap_or(0),
                 fuel,
-                lift_bytes,
                 limits,
                 watch,
             };
@@ -164,29 +161,46 @@ impl Compiled {
     }
 }
 
-fn store(
-    engine: &Engine,
-    limits: &Limits,
-    fuel: u64,
-    lift_bytes: usize,
-    state: RunState,
-) -> Store<RunState> {
+/// A store with all meters set.
+pub(crate) fn new_store(engine: &Engine, limits: &Limits, fuel: u64, state: RunState) -> Store<RunState> {
     let mut store = Store::new(engine, state);
-    store.limiter(|state| &mut state.memory);
+    store.limiter(|state| state);
+    store.call_hook(cross);
     store
-        .set_fuel(fuel)
+        .set_fuel(fuel::tank(fuel))
         .expect("the engine is configured to consume fuel");
     store.set_epoch_deadline(ticks(limits.deadline_ms));
-    store.set_hostcall_fuel(lift_bytes);
     store.set_max_component_handles(HANDLES_MAX);
     store
+}
+
+/// At every step from the guest into the host and back. What the engine does
+/// in functions of its own, such as growing, comes by here too.
+fn cross(mut store: StoreContextMut<'_, RunState>, step: CallHook) -> wasmtime::Result<()> {
+    if step.entering_host() {
+        let liftable = store.data().liftable();
+        store.set_hostcall_fuel(usize::try_from(liftable).unwrap_or(usize::MAX));
+    }
+    let state = store.data_mut();
+    match step {
+        CallHook::CallingHost => {
+            state.crossing = true;
+            state.debt.cross();
+            check_debt(&store)
+        }
+        CallHook::ReturningFromHost => {
+            state.crossing = false;
+            state.hold_log()?;
+            check_debt(&store)
+        }
+        CallHook::CallingWasm | CallHook::ReturningFromWasm => Ok(()),
+    }
 }
 
 /// A call's meters at its end.
 struct Metered<'a> {
     left: u64,
     fuel: u64,
-    lift_bytes: usize,
     limits: &'a Limits,
     watch: Stopwatch,
 }
@@ -194,9 +208,11 @@ struct Metered<'a> {
 impl Metered<'_> {
     fn end<T>(&self, result: wasmtime::Result<T>, mut state: RunState) -> Ended<T> {
         state.end_output();
-        let fuel = self.charged(result.as_ref().err());
         let wall = self.watch.wall();
+        let cpu = self.watch.cpu(wall);
+        let fuel = self.charged(&state, result.as_ref().err(), cpu);
         let asked_random = state.asked_random();
+        let liftable = state.liftable();
         let Logged {
             log,
             written,
@@ -206,6 +222,7 @@ impl Metered<'_> {
             fuel,
             memory_bytes: state.memory.peak(),
             wall_us: micros(wall),
+            cpu_us: micros(cpu),
             log_bytes: written,
             ..Usage::default()
         };
@@ -216,7 +233,7 @@ impl Metered<'_> {
                 limits: self.limits,
                 wall,
                 last_error: last_error.as_deref(),
-                lift_bytes: self.lift_bytes,
+                liftable,
             }
             .stop()
         });
@@ -236,15 +253,13 @@ impl Metered<'_> {
     /// What a run is charged. After an error the counter may be lost, so the
     /// CPU time counts if it is more; never beyond what the run had, which
     /// its cascade has set aside.
-    fn charged(&self, error: Option<&wasmtime::Error>) -> u64 {
-        let counted = self.fuel - self.left.min(self.fuel);
-        match error {
+    fn charged(&self, state: &RunState, error: Option<&wasmtime::Error>, cpu: Duration) -> u64 {
+        let counted = fuel::used(self.fuel, self.left).saturating_add(state.debt.fuel());
+        let charged = match error {
             None => counted,
             Some(error) if error.downcast_ref() == Some(&Trap::OutOfFuel) => self.fuel,
-            Some(_) => {
-                let ns = u64::try_from(self.watch.cpu().as_nanos()).unwrap_or(u64::MAX);
-                counted.max(ns / NS_PER_FUEL).min(self.fuel)
-            }
-        }
+            Some(_) => counted.max(fuel::of_cpu(cpu)),
+        };
+        charged.min(self.fuel)
     }
 }

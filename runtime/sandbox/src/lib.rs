@@ -23,6 +23,7 @@ mod fuel;
 mod host;
 mod instance;
 mod log;
+mod manifest;
 mod memory;
 mod nesting;
 mod packages;
@@ -43,7 +44,10 @@ mod wasi;
 pub use build::{Built, CompileHere, Compiler};
 pub use config::{SandboxConfig, SandboxError};
 pub use engine::{WASM_STACK_BYTES, engine_config};
-pub use fuel::{HOST_CALL_FUEL, HOST_CALL_FUEL_PER_BYTE, NS_PER_FUEL};
+pub use fuel::{
+    FREE_BYTES, GROWTH_FUEL, HOST_CALL_FUEL, HOST_CALL_FUEL_PER_BYTE, LIFT_FUEL,
+    LIFT_FUEL_PER_BYTE, PAGE_FUEL, RECALL_FUEL,
+};
 pub use instance::Prepared;
 pub use recall::{NothingRemembered, Recall, RecallError};
 pub use run::{Run, RunReport};

@@ -100,6 +100,13 @@ impl LogBuffer {
         }
     }
 
+    /// What the host holds of it, in bytes.
+    pub(crate) fn held(&self) -> u64 {
+        let last_error = self.last_error.as_ref().map_or(0, String::len);
+        let lines = self.log.lines.len() * size_of::<LogLine>();
+        self.kept + (lines + last_error) as u64
+    }
+
     /// Ends it.
     pub(crate) fn finish(self) -> Logged {
         Logged {

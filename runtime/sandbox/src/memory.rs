@@ -1,4 +1,4 @@
-//! The memory limit: all linear memories and tables of a run together.
+//! The memory limit: everything that a run makes the host hold.
 
 use std::mem;
 
@@ -30,7 +30,7 @@ pub(crate) struct MemoryMeter {
 pub(crate) struct OutOfMemory {
     /// The limit, in bytes.
     pub(crate) limit: u64,
-    /// What all memories and tables would have held, in bytes.
+    /// What would have been held in all, in bytes.
     pub(crate) wanted: u64,
 }
 
@@ -51,9 +51,40 @@ impl MemoryMeter {
         self.reserve = pages.into();
     }
 
-    /// The most held at once, in bytes; memories and tables never shrink.
+    /// The most held at once, in bytes; nothing is given back before the end.
     pub(crate) fn peak(&self) -> u64 {
         self.held
+    }
+
+    /// What may still be held, in bytes.
+    pub(crate) fn room(&self) -> u64 {
+        self.limit - self.held
+    }
+
+    /// Counts what the host keeps for the run outside its memories and
+    /// tables.
+    ///
+    /// # Errors
+    /// When it is more than there is room for.
+    pub(crate) fn hold(&mut self, bytes: u64) -> Result<(), OutOfMemory> {
+        let wanted = self.held.saturating_add(bytes);
+        if wanted > self.limit {
+            let limit = self.limit;
+            return Err(OutOfMemory { limit, wanted });
+        }
+        self.held = wanted;
+        Ok(())
+    }
+
+    /// Whether a table with this declared maximum stands for a memory.
+    pub(crate) fn is_shadow(&self, maximum: Option<usize>) -> bool {
+        self.reserve > 0 && maximum == Some(SHADOW_ELEMENTS as usize)
+    }
+
+    /// Whether memories have a reserve, so that growing them takes more
+    /// instructions than it seems.
+    pub(crate) fn has_reserve(&self) -> bool {
+        self.reserve > 0
     }
 
     fn grow(
@@ -69,14 +100,7 @@ impl MemoryMeter {
         if maximum.is_some_and(|maximum| desired > maximum && bytes(maximum) < self.limit) {
             return Ok(false);
         }
-        let wanted = self
-            .held
-            .saturating_add(bytes(desired.saturating_sub(current)));
-        if wanted > self.limit {
-            let limit = self.limit;
-            return Err(OutOfMemory { limit, wanted }.into());
-        }
-        self.held = wanted;
+        self.hold(bytes(desired.saturating_sub(current)))?;
         Ok(true)
     }
 }
@@ -102,7 +126,7 @@ impl ResourceLimiter for MemoryMeter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if self.reserve == 0 || maximum != Some(SHADOW_ELEMENTS as usize) {
+        if !self.is_shadow(maximum) {
             return self.grow(current, desired, maximum, TABLE_ELEMENT_BYTES);
         }
         // A shadow has an element for each page of the reserve in use.

@@ -11,7 +11,8 @@
 //! The host keeps counting what is in use: the added function tells it by
 //! growing a table of its own, the shadow, by one element for each page.
 //! Growing a table takes no system call, and it comes by the run's limiter
-//! (`memory::MemoryMeter`), which knows shadows by their declared maximum.
+//! (`memory::MemoryMeter`), which knows shadows by their declared maximum. There
+//! it is charged, too, as if the memory had grown, to the last fuel.
 //!
 //! What is added comes last in its index space, so no index moves, and all
 //! other bytes stay as they are. Where the reserve would show, or the host
@@ -32,6 +33,7 @@ use wasmparser::{Chunk, Parser, Payload};
 
 use crate::UploadError;
 use crate::scan::invalid;
+pub(crate) use growth::EXTRA_FUEL;
 use survey::{Module, Survey};
 
 /// Pages that a memory is given beyond those that it declares. An ordinary

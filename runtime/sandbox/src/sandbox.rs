@@ -4,20 +4,22 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use moka::sync::Cache;
-use ringfence_model::{Json, Limits, Manifest, RunLimits, Trigger, VersionId};
-use wasmtime::Engine;
+use ringfence_model::{Limits, Manifest, RunLimits, VersionId};
 use wasmtime::component::Linker;
+use wasmtime::{AsContextMut, Engine};
 
 use crate::artifact::{Artifact, Artifacts};
 use crate::bindings::{self, Described, HandleParams, Handled};
 use crate::failures::Failures;
+use crate::fuel::charge_bytes;
 use crate::instance::{Compiled, Ended, Prepared};
 use crate::state::RunState;
 use crate::stopwatch::Stopwatch;
 use crate::ticker::Ticker;
 use crate::{
     Built, CompileHere, Compiler, Inspected, NothingRemembered, Recall, RecallError, Run,
-    RunReport, SandboxConfig, SandboxError, UploadError, effects, engine_config, host, scan, stop,
+    RunReport, SandboxConfig, SandboxError, UploadError, effects, engine_config, host, manifest,
+    scan, stop,
 };
 
 /// How much more time compiling a component again may take than its upload. A
@@ -291,13 +293,15 @@ impl Sandbox {
                     (Err(error), _) => return Ok(Err(wrong_type("handle", &error))),
                     (_, Err(error)) => return Ok(Err(wrong_type("describe", &error))),
                 };
-                Ok(Ok(describe.call(store, ())?.0))
+                let (manifest,) = describe.call(&mut *store, ())?;
+                manifest::lifted(store, &manifest)?;
+                Ok(Ok(manifest))
             },
         );
         let described = ended
             .result
             .map_err(|stop| UploadError::DescribeFailed(Box::new(stop)))??;
-        manifest(described)
+        manifest::check(described)
     }
 
     /// Runs a rule on one event, in a fresh instance. Fails only when what
@@ -318,15 +322,18 @@ impl Sandbox {
             run.fuel,
             || RunState::of(run, self.inner.tenant_data.as_ref()),
             |store, instance| {
-                instance
-                    .get_typed_func::<HandleParams<'_>, Handled>(&mut *store, &compiled.handle)?
-                    .call(store, params(run))
+                let handle = instance
+                    .get_typed_func::<HandleParams<'_>, Handled>(&mut *store, &compiled.handle)?;
+                charge_bytes(&mut store.as_context_mut(), shown_bytes(run))?;
+                let (returned,) = handle.call(&mut *store, params(run))?;
+                effects::lifted(store, &returned)?;
+                Ok(returned)
             },
         );
         if let Some(error) = state.recall_error {
             return Err(error);
         }
-        let outcome = result.and_then(|(returned,)| match returned {
+        let outcome = result.and_then(|returned| match returned {
             Ok(returned) => effects::check(returned, prepared.manifest(), run.limits, &mut usage),
             Err(failure) => Err(stop::rule_failed(&failure)),
         });
@@ -340,6 +347,20 @@ impl Sandbox {
             log,
         })
     }
+}
+
+/// What a run is shown, in bytes.
+fn shown_bytes(run: &Run<'_>) -> usize {
+    let event = run.event;
+    let subject = event.subject.as_ref().map_or(0, String::len);
+    let invocation =
+        run.tenant.as_str().len() + run.rule.as_str().len() + run.config.as_str().len();
+    let event = [&event.ce_id, &event.source, &event.ty, &event.time]
+        .map(|text| text.len())
+        .iter()
+        .sum::<usize>()
+        + event.data.as_str().len();
+    event + subject + invocation
 }
 
 fn params<'a>(run: &Run<'a>) -> HandleParams<'a> {
@@ -364,28 +385,4 @@ fn params<'a>(run: &Run<'a>) -> HandleParams<'a> {
 
 fn wrong_type(export: &str, error: &wasmtime::Error) -> UploadError {
     UploadError::WrongType(format!("export `{export}`: {}", error.root_cause()))
-}
-
-fn manifest(described: bindings::Manifest) -> Result<Manifest, UploadError> {
-    let invalid = |problem: String| UploadError::InvalidManifest(problem);
-    let config_schema = described
-        .config_schema
-        .map(|schema| Json::parse(&schema))
-        .transpose()
-        .map_err(|error| invalid(format!("`config-schema`: {error}")))?;
-    let triggers = described.triggers.into_iter().map(|trigger| Trigger {
-        ty: trigger.ty,
-        ignore: trigger.ignore,
-    });
-    let manifest = Manifest {
-        triggers: triggers.collect(),
-        emits: described.emits,
-        acts: described.acts,
-        config_schema,
-        summary: described.summary,
-    };
-    manifest
-        .check()
-        .map_err(|error| invalid(error.to_string()))?;
-    Ok(manifest)
 }

@@ -31,7 +31,7 @@ pub(crate) struct Ending<'a> {
     /// message so.
     pub(crate) last_error: Option<&'a str>,
     /// What one call could hand to the host, in bytes.
-    pub(crate) lift_bytes: usize,
+    pub(crate) liftable: u64,
 }
 
 impl Ending<'_> {
@@ -56,10 +56,20 @@ impl Ending<'_> {
             Some(Trap::Interrupt) => deadline(self.limits.deadline_ms, self.wall, place),
             Some(Trap::StackOverflow) => stack_overflow(place),
             Some(trap) => self.trap(&trap.to_string()),
-            None if too_much_lifted(self.error) => {
-                output_too_large(self.limits.output_bytes, self.lift_bytes as u64 + 1)
-            }
+            None if too_much_lifted(self.error) => self.too_much_lifted(place),
             None => self.trap(&self.error.root_cause().to_string()),
+        }
+    }
+
+    /// Either limit may have been the nearer one.
+    fn too_much_lifted(&self, place: &str) -> Stop {
+        let wanted = self.liftable.saturating_add(1);
+        match self.liftable > self.limits.output_bytes {
+            true => output_too_large(self.limits.output_bytes, wanted),
+            false => {
+                let limit = self.limits.memory_bytes;
+                out_of_memory(limit, limit.saturating_add(1), place)
+            }
         }
     }
 

@@ -387,6 +387,8 @@ pub(crate) struct Usage {
     memory_bytes: u64,
     /// Wall-clock time, in microseconds.
     wall_us: u64,
+    /// CPU time, in microseconds.
+    cpu_us: u64,
     /// Effects returned.
     effects: u64,
     /// Their size, in bytes.

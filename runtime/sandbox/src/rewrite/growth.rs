@@ -3,20 +3,25 @@
 use wasm_encoder::{BlockType, Function, HeapType, Instruction, ValType};
 use wasmtime::OperatorCost;
 
-/// What wasmtime charges for entering a function, besides its operators.
-const ENTRY_FUEL: u64 = 1;
+use crate::fuel::UNITS_PER_FUEL;
+
+/// What wasmtime charges for entering a function, besides its operators, in
+/// its units.
+const ENTRY_UNITS: u64 = 1;
+
+/// What the function's instructions cost more than `memory.grow`. No way
+/// through it takes more.
+pub(crate) const EXTRA_FUEL: u64 = 16;
 
 // The function's locals: its parameter and result is a number of pages.
 const PAGES: u32 = 0;
 /// Pages of the reserve that are left.
 const LEFT: u32 = 1;
-/// Counts pages that are charged for.
-const COUNT: u32 = 2;
 
 /// Adds an operator, and what it costs.
 macro_rules! op {
     ($body:expr, $name:ident $(($($argument:expr),*))?) => {{
-        $body.fuel += u64::from($body.cost.$name);
+        $body.units += u64::from($body.cost.$name);
         $body.function.instruction(&Instruction::$name $(($($argument),*))?);
     }};
 }
@@ -34,15 +39,15 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    /// The function, at these prices. Where the reserve is enough, it costs
-    /// what `memory.grow` would have cost, if that is no less than what it
-    /// does: what is missing is filled up with instructions that generate no
-    /// code. All of it is charged before the host is asked, as it was.
+    /// The function, at these prices. Whichever way it goes, its instructions
+    /// cost [`EXTRA_FUEL`] more than `memory.grow`: what is missing is filled
+    /// up with some that generate no code. The host, which is asked on each of
+    /// the ways, takes it off again.
     pub(super) fn body(&self, cost: &OperatorCost) -> Function {
         let mut body = Body {
-            function: Function::new([(2, ValType::I32)]),
+            function: Function::new([(1, ValType::I32)]),
             cost,
-            fuel: u64::from(cost.Call) + ENTRY_FUEL,
+            units: u64::from(cost.Call) + ENTRY_UNITS,
         };
         self.compare(&mut body);
         self.within(&mut body);
@@ -64,46 +69,39 @@ impl Growth {
     /// Moves the counter, and asks the host.
     fn within(&self, body: &mut Body<'_>) {
         op!(body, If(BlockType::Empty));
+        let before = body.units;
         // What is returned.
         op!(body, GlobalGet(self.used));
         op!(body, GlobalGet(self.used));
         op!(body, LocalGet(PAGES));
         op!(body, I32Add);
         op!(body, GlobalSet(self.used));
-        body.charge_for(PAGES);
-        let cost = body.cost;
-        let rest = [
-            cost.RefNull,
-            cost.LocalGet,
-            cost.TableGrow,
-            cost.Drop,
-            cost.Return,
-        ];
-        let rest: u64 = rest.into_iter().map(u64::from).sum();
-        body.fill_up(u64::from(cost.MemoryGrow).saturating_sub(rest));
         op!(body, RefNull(HeapType::FUNC));
         op!(body, LocalGet(PAGES));
+        let ahead = [body.cost.TableGrow, body.cost.Drop, body.cost.Return];
+        body.fill_up(&ahead);
         op!(body, TableGrow(self.shadow));
         // It ends the run where the host denies it, and cannot fail else.
         op!(body, Drop);
         op!(body, Return);
         op!(body, End);
+        body.units = before;
     }
 
     /// Grows for real by what the reserve lacks. Before, tells the host that
     /// what is left of the reserve goes with it, by asking for one element
-    /// too many. If the whole is too much for the memory's maximum, this is
-    /// left to `beyond`.
+    /// too many; but not if the whole is too much for the memory's maximum.
     fn across(&self, body: &mut Body<'_>) {
         op!(body, LocalGet(LEFT));
         op!(body, If(BlockType::Empty));
+        let none_left = body.units;
         op!(body, I32Const(self.maximum_pages as i32));
         op!(body, GlobalGet(self.used));
         op!(body, I32Sub);
         op!(body, LocalGet(PAGES));
         op!(body, I32GeU);
         op!(body, If(BlockType::Empty));
-        body.charge_for(LEFT);
+        let too_many = body.units;
         op!(body, RefNull(HeapType::FUNC));
         op!(body, LocalGet(LEFT));
         op!(body, I32Const(1));
@@ -113,77 +111,95 @@ impl Growth {
         op!(body, LocalGet(PAGES));
         op!(body, LocalGet(LEFT));
         op!(body, I32Sub);
+        self.grow(body);
+        op!(body, Else);
+        // Fails, as it would have.
+        body.units = too_many;
+        op!(body, LocalGet(PAGES));
+        self.grow(body);
+        op!(body, End);
+        op!(body, End);
+        body.units = none_left;
+    }
+
+    /// Grows for real, for nothing is left of the reserve.
+    fn beyond(&self, body: &mut Body<'_>) {
+        op!(body, LocalGet(PAGES));
+        self.grow(body);
+        op!(body, End);
+    }
+
+    /// Grows for real by the number on the stack, and returns.
+    fn grow(&self, body: &mut Body<'_>) {
+        let cost = body.cost;
+        let failing = [
+            cost.MemoryGrow,
+            cost.I32Const,
+            cost.I32Eq,
+            cost.If,
+            cost.I32Const,
+            cost.Return,
+        ];
+        let growing = [
+            cost.MemoryGrow,
+            cost.I32Const,
+            cost.I32Eq,
+            cost.If,
+            cost.GlobalGet,
+            cost.MemorySize,
+            cost.GlobalSet,
+            cost.Return,
+        ];
+        body.fill_up(&growing);
         op!(body, MemoryGrow(self.memory));
         op!(body, I32Const(-1));
         op!(body, I32Eq);
         op!(body, If(BlockType::Empty));
+        let before = body.units;
         op!(body, I32Const(-1));
+        // A failure costs what a success does.
+        body.fill_up_to(sum(&growing) - sum(&failing));
         op!(body, Return);
         op!(body, End);
+        body.units = before;
         op!(body, GlobalGet(self.used));
         op!(body, MemorySize(self.memory));
         op!(body, GlobalSet(self.used));
         op!(body, Return);
-        op!(body, End);
-        op!(body, End);
     }
+}
 
-    /// Grows for real: nothing is left of the reserve, or the memory cannot
-    /// grow so far. The latter fails here as it would have.
-    fn beyond(&self, body: &mut Body<'_>) {
-        op!(body, LocalGet(PAGES));
-        op!(body, MemoryGrow(self.memory));
-        op!(body, LocalTee(COUNT));
-        op!(body, I32Const(-1));
-        op!(body, I32Eq);
-        op!(body, If(BlockType::Empty));
-        op!(body, I32Const(-1));
-        op!(body, Return);
-        op!(body, End);
-        op!(body, MemorySize(self.memory));
-        op!(body, GlobalSet(self.used));
-        op!(body, LocalGet(COUNT));
-        op!(body, End);
-    }
+fn sum(prices: &[u8]) -> u64 {
+    prices.iter().copied().map(u64::from).sum()
 }
 
 /// A function's body in the making.
 struct Body<'a> {
     function: Function,
     cost: &'a OperatorCost,
-    /// What it costs up to here.
-    fuel: u64,
+    /// What it costs up to here, in the engine's units.
+    units: u64,
 }
 
 impl Body<'_> {
-    /// Charges for so many pages what `memory.grow` would, less what growing
-    /// the shadow will.
-    fn charge_for(&mut self, pages: u32) {
-        let price = self.cost.variable.memory_grow_per_page;
-        let price = price.saturating_sub(self.cost.variable.table_grow_per_element);
-        op!(self, LocalGet(pages));
-        op!(self, LocalTee(COUNT));
-        op!(self, If(BlockType::Empty));
-        op!(self, Loop(BlockType::Empty));
-        let before = self.fuel;
-        op!(self, LocalGet(COUNT));
-        op!(self, I32Const(1));
-        op!(self, I32Sub);
-        op!(self, LocalTee(COUNT));
-        let rest = u64::from(self.cost.BrIf);
-        self.fill_up((before + u64::from(price)).saturating_sub(rest));
-        op!(self, BrIf(0));
-        // What the loop costs depends on the pages, not on the path.
-        self.fuel = before;
-        op!(self, End);
-        op!(self, End);
+    /// Adds instructions that do nothing, so that with those ahead the way
+    /// costs what all ways do.
+    fn fill_up(&mut self, ahead: &[u8]) {
+        let all = u64::from(self.cost.MemoryGrow) + EXTRA_FUEL * UNITS_PER_FUEL;
+        let filler = all.checked_sub(self.units + sum(ahead));
+        self.fill_up_to(filler.expect("all ways are shorter, as the tests show"));
     }
 
-    /// Adds instructions that do nothing, up to this much fuel.
-    fn fill_up(&mut self, fuel: u64) {
-        let price = u64::from(self.cost.I32Const) + u64::from(self.cost.Drop);
-        while price > 0 && self.fuel + price <= fuel {
+    /// Adds instructions that do nothing and cost so many units.
+    fn fill_up_to(&mut self, units: u64) {
+        let end = self.units + units;
+        let (large, small) = (self.cost.I32Const, self.cost.LocalGet);
+        while self.units + u64::from(large) <= end {
             op!(self, I32Const(0));
+            op!(self, Drop);
+        }
+        while self.units + u64::from(small) <= end {
+            op!(self, LocalGet(PAGES));
             op!(self, Drop);
         }
     }

@@ -8,23 +8,22 @@ mod generated;
 mod scripts;
 mod surveys;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
+use ringfence_model::Limits;
 use wasm_encoder::{Component, RawSection};
 use wasmtime::{Engine, Extern, Instance, Module, Ref, Store, Val};
 
 use super::{Rewritten, rewrite};
-use crate::memory::{MemoryMeter, OutOfMemory};
-use crate::{SandboxConfig, engine_config};
+use crate::fuel::UNITS_PER_FUEL;
+use crate::instance::new_store;
+use crate::memory::OutOfMemory;
+use crate::state::RunState;
+use crate::{NothingRemembered, SandboxConfig, engine_config};
 
 /// A page, in bytes.
 const PAGE: u64 = 64 * 1024;
-const FUEL: u64 = 1 << 50;
-
-/// What growth beyond the reserve may cost more than before; as documented.
-const BEYOND_FUEL: u64 = 25;
-/// What the growth that crosses its end may cost more, once per memory.
-const ACROSS_FUEL: u64 = 300;
+const FUEL: u64 = 1 << 40;
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let config = SandboxConfig {
@@ -78,28 +77,29 @@ struct Step {
 
 /// One of the two.
 struct Side {
-    store: Store<MemoryMeter>,
+    store: Store<RunState>,
     instance: Option<Instance>,
 }
 
 impl Side {
     fn new(module: &[u8], reserve: u8, limit: u64) -> (Self, Step) {
-        let mut meter = MemoryMeter::new(limit);
-        meter.reserve(reserve);
-        let mut store = Store::new(&ENGINE, meter);
-        store.limiter(|meter| meter);
-        store.set_fuel(FUEL).unwrap();
-        store.set_epoch_deadline(1);
+        let limits = Limits {
+            memory_bytes: limit,
+            ..Limits::default()
+        };
+        let mut state = RunState::of_describe(&limits, Arc::new(NothingRemembered));
+        state.memory.reserve(reserve);
+        let mut store = new_store(&ENGINE, &limits, FUEL, state);
         let module = Module::new(&ENGINE, module).unwrap();
         let made = Instance::new(&mut store, &module, &[]);
         let result = made.as_ref().map(|_| vec![]).map_err(why);
-        let held = store.data().peak();
+        let held = store.data().memory.peak();
         let instance = made.ok();
         (Self { store, instance }, Step { result, held })
     }
 
     fn call(&mut self, name: &str, arguments: &[Val]) -> (Step, u64) {
-        let before = self.store.get_fuel().unwrap();
+        let before = self.used();
         let instance = self.instance.unwrap();
         let function = instance.get_func(&mut self.store, name).unwrap();
         let count = function.ty(&self.store).results().len();
@@ -109,9 +109,15 @@ impl Side {
             Ok(()) => Ok(results.iter().map(plain).collect()),
             Err(error) => Err(why(&error)),
         };
-        let held = self.store.data().peak();
-        let fuel = before - self.store.get_fuel().unwrap();
-        (Step { result, held }, fuel)
+        let held = self.store.data().memory.peak();
+        (Step { result, held }, self.used() - before)
+    }
+
+    /// What was counted by the engine, and what is owed besides, in the
+    /// engine's units.
+    fn used(&self) -> u64 {
+        let owed = self.store.data().debt.fuel() * UNITS_PER_FUEL;
+        FUEL * UNITS_PER_FUEL + owed - self.store.get_fuel().unwrap()
     }
 
     /// What its exported memories hold.
@@ -153,17 +159,16 @@ impl Twins {
         (twins, step)
     }
 
-    /// Calls both, which must go the same way; what the call cost more.
-    fn call(&mut self, name: &str, arguments: &[Val]) -> (Step, u64) {
+    /// Calls both, which must go the same way and cost the same.
+    fn call(&mut self, name: &str, arguments: &[Val]) -> Step {
         let (expected, fuel) = self.original.call(name, arguments);
         let (step, now) = self.rewritten.call(name, arguments);
         assert_eq!(step, expected, "{name} {arguments:?}");
-        if step.result.is_err() {
-            // Then the counter is not told in all cases.
-            return (step, 0);
+        // Else the counter is not told in all cases.
+        if step.result.is_ok() {
+            assert_eq!(now, fuel, "{name} {arguments:?}");
         }
-        assert!(now >= fuel, "{name} {arguments:?}: {now} instead of {fuel}");
-        (step, now - fuel)
+        step
     }
 
     /// What is in use holds the same, and what is not is empty.

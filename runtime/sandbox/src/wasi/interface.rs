@@ -6,7 +6,7 @@ use wasmtime::component::{
 };
 
 use super::Wasi;
-use crate::fuel::charge_call;
+use crate::fuel::charge;
 use crate::host::Misuse;
 use crate::state::RunState;
 
@@ -29,7 +29,7 @@ impl Interface<'_> {
         R: ComponentNamedList + Lower + 'static,
     {
         self.0.func_wrap(name, move |mut caller, params| {
-            charge_call(&mut caller, 0)?;
+            charge(&mut caller, 0)?;
             answer(&mut caller, params)
         })
     }
@@ -38,7 +38,7 @@ impl Interface<'_> {
     pub(super) fn resource<T: Send + 'static>(&mut self, name: &str) -> wasmtime::Result<()> {
         let ty = ResourceType::host::<T>();
         self.0.resource(name, ty, |mut caller, rep| {
-            charge_call(&mut caller, 0)?;
+            charge(&mut caller, 0)?;
             wasi(&mut caller)
                 .table
                 .delete(Resource::<T>::new_own(rep))?;
@@ -50,14 +50,14 @@ impl Interface<'_> {
     pub(super) fn empty_resource<T: 'static>(&mut self, name: &str) -> wasmtime::Result<()> {
         let ty = ResourceType::host::<T>();
         self.0
-            .resource(name, ty, |mut caller, _| charge_call(&mut caller, 0))
+            .resource(name, ty, |mut caller, _| charge(&mut caller, 0))
     }
 
     /// Defines functions of any type that answer with an error code.
     pub(super) fn denied(&mut self, name: &str, code: &'static str) -> wasmtime::Result<()> {
         self.0
             .func_new(name, move |mut caller, _, params, results| {
-                charge_call(&mut caller, 0)?;
+                charge(&mut caller, 0)?;
                 for param in params {
                     // A handle that was lent must be given back.
                     if let Val::Resource(handle) = param {
