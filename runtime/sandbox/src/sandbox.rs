@@ -253,7 +253,7 @@ impl Sandbox {
     fn load(&self, artifact: &Artifact) -> Result<Compiled, UploadError> {
         let component = artifact
             .component(&self.inner.engine)
-            .map_err(|error| UploadError::CompileFailed(format!("{error:#}")))?;
+            .map_err(|error| UploadError::of_load(&error))?;
         Compiled::link(
             &self.inner.linker,
             &component,
@@ -352,15 +352,18 @@ impl Sandbox {
 /// What a run is shown, in bytes.
 fn shown_bytes(run: &Run<'_>) -> usize {
     let event = run.event;
-    let subject = event.subject.as_ref().map_or(0, String::len);
-    let invocation =
-        run.tenant.as_str().len() + run.rule.as_str().len() + run.config.as_str().len();
-    let event = [&event.ce_id, &event.source, &event.ty, &event.time]
-        .map(|text| text.len())
-        .iter()
-        .sum::<usize>()
-        + event.data.as_str().len();
-    event + subject + invocation
+    let texts = [
+        &event.ce_id,
+        &event.source,
+        &event.ty,
+        event.subject.as_deref().unwrap_or_default(),
+        &event.time,
+        event.data.as_str(),
+        run.tenant.as_str(),
+        run.rule.as_str(),
+        run.config.as_str(),
+    ];
+    texts.into_iter().map(str::len).sum()
 }
 
 fn params<'a>(run: &Run<'a>) -> HandleParams<'a> {

@@ -55,6 +55,10 @@ pub enum UploadError {
         /// The bound.
         limit: u64,
     },
+    /// Beyond what a run's instance may take: instances, memories and tables,
+    /// counted over all that it is made of.
+    #[error("the component takes too much to instantiate: {0}")]
+    TooLarge(String),
     /// A core module that does not say which WIT world it is for.
     #[error("the core module has no embedded WIT type (custom section `component-type`)")]
     NoWitType,
@@ -125,13 +129,24 @@ fn import_hint(names: &[String]) -> &'static str {
 }
 
 impl UploadError {
+    /// Why a compiled component was not taken by this process's engine. The
+    /// only reasons that can be the component's are the bounds on instances,
+    /// which wasmtime tells by text alone; a test holds on to that.
+    pub(crate) fn of_load(error: &wasmtime::Error) -> Self {
+        let text = error.root_cause().to_string();
+        match text.contains("configured maximum") || text.contains("exceeds the limit") {
+            true => Self::TooLarge(text.replace(" in the pooling allocator", "")),
+            false => Self::CompileFailed(format!("{error:#}")),
+        }
+    }
+
     /// Stable, for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotWasm(_) => "not-wasm",
             Self::InvalidWasm(_) => "invalid-wasm",
             Self::ComponentTooLarge { .. } => "component-too-large",
-            Self::TooComplex { .. } => "too-complex",
+            Self::TooComplex { .. } | Self::TooLarge(_) => "too-complex",
             Self::NoWitType => "no-wit-type",
             Self::MissingExports(_) => "missing-exports",
             Self::UnknownImports(_) => "unknown-imports",
@@ -158,6 +173,9 @@ impl UploadError {
             }
             Self::TooComplex { .. } => {
                 "Build with optimization for size and leave out what the rule does not use."
+            }
+            Self::TooLarge(_) => {
+                "Link the rule into one core module, with one memory and one table, and a smaller initial size of either."
             }
             Self::NoWitType => {
                 "Build the rule with the Ringfence SDK or another wit-bindgen for the world `ringfence:rule/rule@0.1.0`, which embeds the type; check that no later step strips custom sections. Or upload a component."

@@ -19,6 +19,7 @@ pub(crate) enum E<'a> {
 
 /// Builds a core module for our world: a memory image and a body for
 /// `handle`, which gets the address of its parameters as `$args`.
+#[derive(Clone)]
 pub(crate) struct Guest {
     image: Vec<u8>,
     imports: String,

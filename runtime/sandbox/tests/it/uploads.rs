@@ -137,7 +137,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
         (
             "large memory",
             Guest::new().with("(memory $big 2000)").core(),
-            "compile-failed",
+            "too-complex",
             "memory",
         ),
         (
