@@ -16,8 +16,8 @@
 //!
 //! What is added comes last in its index space, so no index moves, and all
 //! other bytes stay as they are. Where the reserve would show, or the host
-//! would have to guess what is a shadow, the whole component is left alone
-//! (`survey`).
+//! would have to guess what is a shadow, or the guest says that it seldom grows,
+//! the whole component is left alone (`survey`).
 
 mod growth;
 mod module;

@@ -173,7 +173,7 @@ impl ResourceLimiter for RunState {
         let before = self.memory.peak();
         let grows = self.memory.memory_growing(current, desired, maximum)?;
         self.owe_for_growth(grows, before);
-        if self.crossing && self.memory.has_reserve() {
+        if self.crossing && self.memory.has_reserve() && desired != current {
             let shadow = mem::take(&mut self.shadow_fuel);
             self.debt.refund(rewrite::EXTRA_FUEL + shadow);
         }
@@ -189,7 +189,7 @@ impl ResourceLimiter for RunState {
         let before = self.memory.peak();
         let grows = self.memory.table_growing(current, desired, maximum)?;
         self.owe_for_growth(grows, before);
-        if self.memory.is_shadow(maximum) {
+        if self.memory.is_shadow(maximum) && desired != current {
             let elements = (desired - current) as u64;
             match grows {
                 true => self.debt.refund(rewrite::EXTRA_FUEL + elements),

@@ -43,7 +43,10 @@ impl Lab {
                 concurrent_runs: 2,
                 memory_bytes_max: 64 << 20,
                 cache_bytes: 256 << 20,
+                artifact_bytes: 0,
                 artifact_key: [0; 32],
+                tenant_data: None,
+                reserve_growth: true,
             },
             None,
         )?;
@@ -102,7 +105,7 @@ impl Lab {
         let bytes = || Ok(Some(guest.bytes.clone()));
         let prepared = self
             .sandbox
-            .prepare(inspected.version, &inspected.manifest, &bytes)?;
+            .prepare(inspected.version, &inspected.manifest, limits, &bytes)?;
         let id = EventId::root(&self.tenant, "/bench", "e1");
         let event = Event {
             id,

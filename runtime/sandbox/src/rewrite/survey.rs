@@ -6,6 +6,12 @@ use super::{PAGES_MAX, RESERVE_PAGES, SHADOW_ELEMENTS};
 use crate::UploadError;
 use crate::scan::invalid;
 
+/// The custom section in which a core module says how it grows.
+const GROWTH_SECTION: &str = "ringfence:growth";
+/// In it: hardly ever, as the SDK's allocator does. Its runs would pay for a
+/// reserve that they do not use.
+const GROWTH_RARE: &[u8] = b"rare";
+
 /// What a look at a component shows.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
@@ -18,6 +24,8 @@ pub(super) struct Survey {
     shares: bool,
     /// A table looks like one of ours.
     imitates: bool,
+    /// Says that it seldom grows a memory.
+    rare: bool,
 }
 
 /// A core module's index spaces; imports count too.
@@ -53,7 +61,7 @@ impl Survey {
     /// How many pages each memory is given beyond those that it declares. The
     /// same for all, so that one number tells the host; 0 is none.
     pub(super) fn reserve_pages(&self) -> u8 {
-        if !self.grows || self.shares || self.imitates {
+        if !self.grows || self.rare || self.shares || self.imitates {
             return 0;
         }
         let memories = self.modules.iter().flat_map(|module| &module.memories);
@@ -99,6 +107,9 @@ impl Survey {
                 }
             }
             Payload::CodeSectionEntry(body) => self.look_at_body(body)?,
+            Payload::CustomSection(section) if section.name() == GROWTH_SECTION => {
+                self.rare |= section.data() == GROWTH_RARE;
+            }
             _ => {}
         }
         Ok(())

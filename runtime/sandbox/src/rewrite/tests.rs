@@ -15,7 +15,7 @@ use wasm_encoder::{Component, RawSection};
 use wasmtime::{Engine, Extern, Instance, Module, Ref, Store, Val};
 
 use super::{Rewritten, rewrite};
-use crate::fuel::UNITS_PER_FUEL;
+use crate::fuel::{UNITS_PER_FUEL, tank};
 use crate::instance::new_store;
 use crate::memory::OutOfMemory;
 use crate::state::RunState;
@@ -117,7 +117,7 @@ impl Side {
     /// engine's units.
     fn used(&self) -> u64 {
         let owed = self.store.data().debt.fuel() * UNITS_PER_FUEL;
-        FUEL * UNITS_PER_FUEL + owed - self.store.get_fuel().unwrap()
+        tank(FUEL) + owed - self.store.get_fuel().unwrap()
     }
 
     /// What its exported memories hold.

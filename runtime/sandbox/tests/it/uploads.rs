@@ -222,7 +222,7 @@ fn what_was_refused_is_refused_again_at_once_until_a_limit_is_raised() {
     let sandbox = sandbox();
     let spin = "(local $n i32) (loop $again
         (local.set $n (i32.add (local.get $n) (i32.const 1)))
-        (br_if $again (i32.lt_u (local.get $n) (i32.const 10000))))";
+        (br_if $again (i32.lt_u (local.get $n) (i32.const 100000))))";
     let upload = Guest::new().describing(spin).core();
     let tight = Limits {
         fuel: 20_000,

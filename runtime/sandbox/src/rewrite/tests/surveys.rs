@@ -32,6 +32,16 @@ fn a_component_has_one_reserve_or_none() {
         ("no memory", vec!["(module)".into()], 0),
         ("an imitation", vec![grows(&imitating)], 0),
         ("nearly one", vec![grows(&near)], 16),
+        (
+            "rare, as it says",
+            vec![grows(r#"(@custom "ringfence:growth" "rare") (memory 1)"#)],
+            0,
+        ),
+        (
+            "says something else",
+            vec![grows(r#"(@custom "ringfence:growth" "often") (memory 1)"#)],
+            16,
+        ),
         ("read by another", vec![plain.clone(), reads.into()], 16),
         (
             "measured by another",
