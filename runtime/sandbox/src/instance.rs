@@ -162,7 +162,12 @@ impl Compiled {
 }
 
 /// A store with all meters set.
-pub(crate) fn new_store(engine: &Engine, limits: &Limits, fuel: u64, state: RunState) -> Store<RunState> {
+pub(crate) fn new_store(
+    engine: &Engine,
+    limits: &Limits,
+    fuel: u64,
+    state: RunState,
+) -> Store<RunState> {
     let mut store = Store::new(engine, state);
     store.limiter(|state| state);
     store.call_hook(cross);

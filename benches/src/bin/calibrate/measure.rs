@@ -103,9 +103,9 @@ impl Lab {
             .inspect(&guest.bytes, limits)
             .with_context(|| guest.name)?;
         let bytes = || Ok(Some(guest.bytes.clone()));
-        let prepared = self
-            .sandbox
-            .prepare(inspected.version, &inspected.manifest, limits, &bytes)?;
+        let prepared =
+            self.sandbox
+                .prepare(inspected.version, &inspected.manifest, limits, &bytes)?;
         let id = EventId::root(&self.tenant, "/bench", "e1");
         let event = Event {
             id,
