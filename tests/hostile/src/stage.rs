@@ -169,6 +169,7 @@ impl Answer {
             effects: report.outcome.map_err(|stop| stop.message),
             usage: Usage {
                 wall_us: 0,
+                cpu_us: 0,
                 ..report.usage
             },
         }

@@ -59,10 +59,10 @@ async fn what_takes_the_compiler_too_long_is_refused() {
 #[tokio::test]
 async fn what_takes_the_compiler_too_much_memory_is_refused() {
     let server = Server::start().await;
-    let bytes = 48 << 20;
+    let bytes = 128 << 20;
     let limits = json!({"compile_memory_bytes": bytes, "component_bytes": 32 << 20});
     let acme = server.tenant_with("acme", limits).await;
-    let problem = acme.upload("hungry", laborious(1_000)).await;
+    let problem = acme.upload("hungry", laborious(1_500)).await;
     let problem = problem.problem(422, "compile-limit");
     assert_eq!(problem["limit"], bytes, "{problem}");
     let detail = problem["detail"].as_str().unwrap();

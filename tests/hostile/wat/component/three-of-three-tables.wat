@@ -1,5 +1,5 @@
 ;; Has a module of three tables, and instantiates it three times.
-;; ends: upload compile-failed
+;; ends: upload too-complex
 (component
   ;; include: types
   (core module $three (table 1 funcref) (table 1 funcref) (table 1 funcref))

@@ -1,5 +1,5 @@
 ;; Declares more memory than any plan allows.
-;; ends: upload compile-failed
+;; ends: upload too-complex
 (module
   ;; include: rule
   (memory $other 65536)

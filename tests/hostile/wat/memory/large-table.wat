@@ -1,5 +1,5 @@
 ;; Declares a table of ten million elements.
-;; ends: upload compile-failed
+;; ends: upload too-complex
 (module
   ;; include: rule
   (table $table 10000000 funcref)
