@@ -65,7 +65,7 @@ impl Ending<'_> {
 
     fn trap(&self, what: &str) -> Stop {
         let what = sentence(what.trim_start_matches("wasm trap: "));
-        let logged = self.last_error.map(|text| excerpt(text, TEXT_BYTES_MAX));
+        let logged = self.last_error.map(|text| excerpt(text.trim(), TEXT_BYTES_MAX));
         let message = match logged {
             Some(logged) => format!("The rule's code trapped: {what} Before, it logged: {logged}"),
             None => format!("The rule's code trapped: {what}"),

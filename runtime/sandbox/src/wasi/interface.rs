@@ -86,6 +86,12 @@ pub(super) fn wasi<'a>(caller: &'a mut Caller<'_>) -> &'a mut Wasi {
     caller.data_mut().wasi.get_or_insert_default()
 }
 
+/// Charges for bytes in a list or a text that is handed over. The guest is
+/// called to make room for it, which costs as much as calling the host.
+pub(super) fn charge_list(caller: &mut Caller<'_>, bytes: usize) -> wasmtime::Result<()> {
+    charge_call(caller, bytes)
+}
+
 /// Ends the run.
 pub(super) fn misuse(message: impl Into<String>) -> wasmtime::Error {
     Misuse(message.into()).into()

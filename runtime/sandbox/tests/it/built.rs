@@ -16,7 +16,7 @@ pub(crate) fn built(name: &str) -> Vec<u8> {
     );
     let path = folder.join(format!("{name}.wasm"));
     std::fs::read(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; run `make guests`", path.display()))
+        .unwrap_or_else(|error| panic!("{}: {error}; run `make guests`, for rules in JavaScript and Python `scripts/build-scripted-guests.sh`", path.display()))
 }
 
 #[test]
