@@ -50,7 +50,9 @@ fn main() -> anyhow::Result<()> {
         concurrent_runs: 2,
         memory_bytes_max: 64 << 20,
         cache_bytes: 256 << 20,
+        artifact_bytes: 0,
         tenant_data: None,
+        reserve_growth: true,
         artifact_key: [0; 32],
     };
     let sandbox = Sandbox::new(config, None)?;
@@ -89,14 +91,20 @@ impl<'a> Guest<'a> {
         let folder = std::env::var_os("RINGFENCE_GUESTS")
             .map_or_else(|| "target/guests".into(), PathBuf::from);
         let path = folder.join(format!("{name}.wasm"));
-        let bytes = std::fs::read(&path)
-            .with_context(|| format!("{}: run `make guests-all`", path.display()))?;
+        let bytes = std::fs::read(&path).with_context(|| {
+            format!(
+                "{}: run `make guests` and `scripts/build-scripted-guests.sh`",
+                path.display()
+            )
+        })?;
         let limits = Limits {
             component_bytes: COMPONENT_BYTES,
             ..Limits::default()
         };
         let inspected = sandbox.inspect(&bytes, &limits)?;
-        let prepared = sandbox.prepare(inspected.version, &inspected.manifest, &|| Ok(None))?;
+        let prepared = sandbox.prepare(inspected.version, &inspected.manifest, &limits, &|| {
+            Ok(None)
+        })?;
         Ok(Self {
             sandbox,
             name,

@@ -1,9 +1,15 @@
 //! Looks at a component to decide whether it is rewritten, and how.
 
-use wasmparser::{Encoding, FunctionBody, MemoryType, Operator, Parser, Payload, TypeRef};
+use std::collections::BTreeSet;
+
+use wasmparser::{
+    CompositeInnerType, Encoding, Export, FuncType, FunctionBody, MemoryType, Operator, Parser,
+    Payload, TypeRef, ValType,
+};
 
 use super::{PAGES_MAX, RESERVE_PAGES, SHADOW_ELEMENTS};
 use crate::UploadError;
+use crate::links::{Links, is_function};
 use crate::scan::invalid;
 
 /// What a look at a component shows.
@@ -33,6 +39,12 @@ pub(super) struct Module {
     pub(super) memories: Vec<MemoryType>,
     /// Its code grows or measures one.
     pub(super) measures: bool,
+    /// The functions that it exports for texts to be written into its memory.
+    pub(super) reallocs: BTreeSet<u32>,
+    /// By type, whether a `realloc` has it.
+    realloc_types: Vec<bool>,
+    /// By function, its type.
+    function_types: Vec<u32>,
 }
 
 impl Survey {
@@ -41,10 +53,15 @@ impl Survey {
     /// # Errors
     /// When it is not valid.
     pub(super) fn of(component: &[u8]) -> Result<Self, UploadError> {
+        let mut links = Links::default();
+        for payload in Parser::new(0).parse_all(component) {
+            links.step(&payload.map_err(|error| invalid(&error))?)?;
+        }
         let mut survey = Self::default();
         for payload in Parser::new(0).parse_all(component) {
+            let payload = payload.map_err(|error| invalid(&error))?;
             survey
-                .look_at(&payload.map_err(|error| invalid(&error))?)
+                .look_at(&payload, links.reallocs())
                 .map_err(|error| invalid(&error))?;
         }
         Ok(survey)
@@ -61,7 +78,17 @@ impl Survey {
         u8::try_from(room).map_or(RESERVE_PAGES, |room| room.min(RESERVE_PAGES))
     }
 
-    fn look_at(&mut self, payload: &Payload<'_>) -> wasmparser::Result<()> {
+    /// Whether some text is copied between components.
+    pub(super) fn copies(&self) -> bool {
+        let mut modules = self.modules.iter();
+        modules.any(|module| !module.reallocs.is_empty())
+    }
+
+    fn look_at(
+        &mut self,
+        payload: &Payload<'_>,
+        reallocs: &BTreeSet<&str>,
+    ) -> wasmparser::Result<()> {
         if let Payload::Version {
             encoding: Encoding::Module,
             ..
@@ -77,7 +104,11 @@ impl Survey {
         match payload {
             Payload::TypeSection(section) => {
                 for group in section.clone() {
-                    module.types += group?.types().len() as u32;
+                    for ty in group?.types() {
+                        module.types += 1;
+                        let inner = &ty.composite_type.inner;
+                        module.realloc_types.push(is_realloc(inner));
+                    }
                 }
             }
             Payload::ImportSection(section) => {
@@ -85,7 +116,20 @@ impl Survey {
                     module.import(import?.ty);
                 }
             }
-            Payload::FunctionSection(section) => module.functions += section.count(),
+            Payload::FunctionSection(section) => {
+                module.functions += section.count();
+                for ty in section.clone() {
+                    module.function_types.push(ty?);
+                }
+            }
+            Payload::ExportSection(section) if !reallocs.is_empty() => {
+                for export in section.clone() {
+                    let export = export?;
+                    if reallocs.contains(export.name) && module.is_realloc(&export) {
+                        module.reallocs.insert(export.index);
+                    }
+                }
+            }
             Payload::GlobalSection(section) => module.globals += section.count(),
             Payload::TableSection(section) => {
                 module.tables += section.count();
@@ -123,15 +167,34 @@ impl Survey {
 }
 
 impl Module {
+    fn is_realloc(&self, export: &Export<'_>) -> bool {
+        let ty = || {
+            let ty = *self.function_types.get(export.index as usize)?;
+            self.realloc_types.get(ty as usize).copied()
+        };
+        is_function(export.kind) && ty().unwrap_or(false)
+    }
+
     fn import(&mut self, ty: TypeRef) {
         match ty {
-            TypeRef::Func(_) | TypeRef::FuncExact(_) => self.functions += 1,
+            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                self.functions += 1;
+                self.function_types.push(ty);
+            }
             TypeRef::Table(_) => self.tables += 1,
             TypeRef::Memory(_) => self.memories_imported += 1,
             TypeRef::Global(_) => self.globals += 1,
             TypeRef::Tag(_) => {}
         }
     }
+}
+
+/// Whether it is the type that a `realloc` must have.
+fn is_realloc(ty: &CompositeInnerType) -> bool {
+    let CompositeInnerType::Func(ty) = ty else {
+        return false;
+    };
+    *ty == FuncType::new([ValType::I32; 4], [ValType::I32])
 }
 
 /// How many pages a memory can have beyond its first ones. It keeps its

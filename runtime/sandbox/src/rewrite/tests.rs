@@ -54,7 +54,7 @@ fn rewritten(modules: &[&[u8]]) -> (u8, Vec<Vec<u8>>) {
     let Rewritten {
         bytes,
         reserve_pages,
-    } = rewrite(&component).unwrap();
+    } = rewrite(&component, true).unwrap();
     let modules = wasmparser::Parser::new(0)
         .parse_all(&bytes)
         .filter_map(|payload| match payload.unwrap() {

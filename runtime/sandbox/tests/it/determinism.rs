@@ -21,7 +21,7 @@ const RUNS: usize = 1_000;
 fn told(report: RunReport) -> String {
     let usage = Usage {
         wall_us: 0,
-        ..report.usage.clone()
+        ..report.usage
     };
     format!("{:?}", RunReport { usage, ..report })
 }

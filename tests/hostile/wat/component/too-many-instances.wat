@@ -1,5 +1,5 @@
 ;; Instantiates 25 core modules, one more than it may.
-;; ends: upload compile-failed
+;; ends: upload too-complex
 (component
   ;; include: types
   (core module $empty)

@@ -26,7 +26,9 @@ fn prepare(sandbox: &Sandbox, name: &str) -> Prepared {
     let wall_clock = |import: &String| import.starts_with("wasi:clocks/wall-clock@0.2.");
     assert!(inspected.imports.iter().any(wall_clock), "{inspected:?}");
     sandbox
-        .prepare(inspected.version, &inspected.manifest, &|| Ok(None))
+        .prepare(inspected.version, &inspected.manifest, &limits, &|| {
+            Ok(None)
+        })
         .unwrap()
 }
 
