@@ -12,7 +12,7 @@ use wasm_encoder::{BlockType, Function, Instruction, ValType};
 use wasmtime::OperatorCost;
 
 /// What each byte costs that is asked for.
-const FUEL_PER_BYTE: u64 = 1;
+const FUEL_PER_BYTE: u64 = 2;
 /// Bytes that are charged for at once, begun counting as whole; a power of 2.
 const BYTES_AT_ONCE: u32 = 64;
 

@@ -93,7 +93,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         attack(
             "component/thousand-instances",
             "Instantiates an empty module a thousand times.",
-            refused("compile-failed"),
+            refused("too-complex"),
             instances(990),
         ),
     ];
