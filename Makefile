@@ -51,6 +51,8 @@ setup: ## What building needs and this machine lacks
 
 setup-tests:
 	@scripts/setup-clients.sh
+	@scripts/build-scripted-guests.sh
+	@scripts/build-wasip2-guest.sh
 
 lint: ## Format and lints, as they are checked before a change is taken
 	cargo fmt --check

@@ -150,9 +150,13 @@ fn of(event: Event) -> Given {
     }
 }
 
-/// A rule in Rust, one in JavaScript, and one that hides nothing.
-fn guests() -> [Vec<u8>; 3] {
-    [built("escalate-urgent"), built("js-survey"), hashing()]
+/// Rules in Rust, with the SDK, with wit-bindgen alone and with all of the
+/// standard library, one in JavaScript, and one that hides nothing. (Python,
+/// which takes long, has its own in `wasi::scripted`.)
+fn guests() -> [Vec<u8>; 5] {
+    let built = ["escalate-urgent", "without-sdk", "with-std", "js-survey"].map(built);
+    let [sdk, bare, std, js] = built;
+    [sdk, bare, std, js, hashing()]
 }
 
 proptest! {

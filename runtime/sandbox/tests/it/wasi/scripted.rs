@@ -1,7 +1,8 @@
-//! Rules in JavaScript and Python, built by their own toolchains with nothing
-//! stubbed out.
+//! Rules in JavaScript and Python, and one in Rust for wasm32-wasip2, built by
+//! their own toolchains with nothing stubbed out.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::ambient_authority;
@@ -109,19 +110,53 @@ fn an_exception_that_nobody_catches_is_told() {
     }
 }
 
-/// One test, because compiling CPython takes long.
 #[test]
-fn a_rule_in_python_sees_the_events_time_and_seed_and_its_tenants_data() {
+fn the_standard_library_sees_the_events_time_and_seed_and_its_tenants_data() {
     let tenants = tempfile::tempdir().unwrap();
-    fs::create_dir(tenants.path().join("acme")).unwrap();
-    let holidays = tenants.path().join("acme/holidays.json");
-    fs::write(holidays, r#"["2026-01-01"]"#).unwrap();
-    let dir = Dir::open_ambient_dir(tenants.path(), ambient_authority()).unwrap();
+    let sandbox = with_data(tenants.path(), "teams.csv", "a,b");
+    let prepared = prepare(&sandbox, "with-std");
+    let saw = |tenant: &str, id: &str| {
+        let mut given = given(id, "{}", "{}");
+        given.tenant = tenant.parse().unwrap();
+        let report = given.run(&sandbox, &prepared);
+        let lines = [
+            (LogLevel::Info, "to the output"),
+            (LogLevel::Error, "to the errors"),
+        ];
+        assert_eq!(log(&report), lines);
+        assert!(report.asked_now && report.asked_random);
+        act(&report).1
+    };
+    let mut seen = saw("acme", "e1");
+    let order = seen["order"].take();
+    let expected = serde_json::json!({
+        "now_ms": 1_767_225_600_123_u64, "slept_ms": 2_000, "order": null,
+        "arguments": 0, "variables": 0, "input": "", "file": "a,b",
+        "written": false, "connected": false,
+    });
+    assert_eq!(seen, expected);
+    assert_eq!(saw("acme", "e1")["order"], order);
+    assert_ne!(saw("acme", "e2")["order"], order);
+    assert_eq!(saw("other", "e1")["file"], "entity not found");
+}
+
+/// A sandbox whose tenant `acme` has one file.
+fn with_data(tenants: &Path, name: &str, text: &str) -> Sandbox {
+    fs::create_dir(tenants.join("acme")).unwrap();
+    fs::write(tenants.join("acme").join(name), text).unwrap();
+    let dir = Dir::open_ambient_dir(tenants, ambient_authority()).unwrap();
     let config = SandboxConfig {
         tenant_data: Some(Arc::new(dir)),
         ..config()
     };
-    let sandbox = Sandbox::new(config, None).unwrap();
+    Sandbox::new(config, None).unwrap()
+}
+
+/// One test, because compiling CPython takes long.
+#[test]
+fn a_rule_in_python_sees_the_events_time_and_seed_and_its_tenants_data() {
+    let tenants = tempfile::tempdir().unwrap();
+    let sandbox = with_data(tenants.path(), "holidays.json", r#"["2026-01-01"]"#);
     let prepared = prepare(&sandbox, "python-office-hours");
     let write = |tenant: &str, id: &str, data: &str| {
         let mut given = given(id, data, "{}");
