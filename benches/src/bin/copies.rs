@@ -1,7 +1,7 @@
 //! What it takes to hand texts and handles from one nested component to
 //! another, beside what it is charged: CPU time for a thousand fuel. The host
 //! does the copying, and the meter does not see it; see
-//! `runtime/sandbox/src/rewrite/realloc.rs`.
+//! `runtime/sandbox/src/rewrite/fronts.rs`.
 //!
 //! Each row is the CPU time of runs with many calls less those with none, by
 //! the fuel that the calls were charged; medians over rounds.

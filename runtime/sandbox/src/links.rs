@@ -8,15 +8,16 @@
 //! Where two nested components with code call one another, the host copies the
 //! texts that they hand over, in calls that cost no fuel. Each such text is
 //! written where a `realloc` of the component that takes it says, and so it is
-//! charged for there (`rewrite::realloc`). For that each such function must be
+//! charged for there (`rewrite::fronts`). For that each such function must be
 //! the export of a core module: their names are gathered here, and anything
-//! else is refused.
+//! else is refused. And functions that the host makes are gathered, where a
+//! module imports them, with what a call of them costs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use wasmparser::{
     CanonicalFunction, CanonicalOption, ComponentAlias, ComponentExternalKind, ComponentInstance,
-    ComponentOuterAliasKind, ComponentTypeRef, Encoding, ExternalKind, Instance, Payload,
+    ComponentOuterAliasKind, ComponentTypeRef, Encoding, Export, ExternalKind, Instance, Payload,
 };
 
 use crate::UploadError;
@@ -33,12 +34,25 @@ const FUNCTIONS_MAX: u64 = 5_000;
 /// may add a function to each module.
 const REALLOCS_MAX: u64 = 64;
 
+/// Functions in all bundles that modules are given. CPython's have 2,200.
+const HANDED_MAX: u64 = 100_000;
+
+/// What making, dropping or opening a handle costs, in units of
+/// `rewrite::fronts`.
+const HANDLE_UNITS: u32 = 1;
+/// What a call from a nested component costs besides. It may pass 16 handles
+/// to another without more ado, at 35 ns each.
+const CALL_UNITS: u32 = 4;
+
 /// A walk through an upload.
 #[derive(Debug, Default)]
 pub(crate) struct Links<'a> {
     /// What is open; no scope for a module.
     open: Vec<Option<Scope<'a>>>,
     reallocs: BTreeSet<&'a str>,
+    /// By module and name as it is imported.
+    charged: BTreeMap<(&'a str, &'a str), u32>,
+    handed: u64,
 }
 
 /// A component, as far as the walk has come.
@@ -64,8 +78,8 @@ struct Makes {
 enum CoreFunction<'a> {
     /// A module exports it under this name.
     Export(&'a str),
-    /// The host makes it.
-    Host,
+    /// The host makes it, and a call costs so many units.
+    Host(u32),
 }
 
 #[derive(Debug)]
@@ -81,6 +95,12 @@ impl<'a> Links<'a> {
     /// as `realloc`.
     pub(crate) fn reallocs(&self) -> &BTreeSet<&'a str> {
         &self.reallocs
+    }
+
+    /// How many units a call of a function costs that a module imports under
+    /// this name, if the host makes it in some instance of some module.
+    pub(crate) fn charged(&self, module: &str, name: &str) -> Option<u32> {
+        self.charged.get(&(module, name)).copied()
     }
 
     /// Goes on by one payload.
@@ -107,11 +127,47 @@ impl<'a> Links<'a> {
                 }
                 Ok(())
             }
+            Payload::InstanceSection(section) => {
+                for instance in section.clone() {
+                    self.instance(&instance.map_err(|error| invalid(&error))?)?;
+                }
+                Ok(())
+            }
             _ => match self.open.last_mut() {
                 Some(Some(scope)) => scope.step(payload),
                 _ => Ok(()),
             },
         }
+    }
+
+    fn instance(&mut self, instance: &Instance<'a>) -> Result<(), UploadError> {
+        let Some(Some(scope)) = self.open.last_mut() else {
+            return Ok(());
+        };
+        let arguments = match instance {
+            Instance::FromExports(exports) => {
+                scope.bundle(exports);
+                return Ok(());
+            }
+            Instance::Instantiate { args, .. } => args,
+        };
+        for argument in arguments {
+            let given = scope.instances.get(argument.index as usize);
+            let Some(CoreInstance::Bundle(functions)) = given else {
+                continue;
+            };
+            self.handed += functions.len() as u64;
+            bound("functions handed to modules", self.handed, HANDED_MAX)?;
+            for (&name, function) in functions {
+                if let CoreFunction::Host(units @ 1..) = *function {
+                    let charged = self.charged.entry((argument.name, name)).or_default();
+                    *charged = units.max(*charged);
+                }
+            }
+        }
+        scope.makes.modules += 1;
+        scope.instances.push(CoreInstance::Module);
+        scope.makes.check()
     }
 
     fn close(&mut self) -> Result<(), UploadError> {
@@ -155,11 +211,13 @@ impl<'a> Links<'a> {
         let options = match function {
             CanonicalFunction::Lift { options, .. } => options,
             CanonicalFunction::Lower { options, .. } => {
-                scope.functions.push(CoreFunction::Host);
+                // At the top it is the host that is called, and it charges.
+                let units = if nested { CALL_UNITS } else { 0 };
+                scope.functions.push(CoreFunction::Host(units));
                 options
             }
             _ => {
-                scope.functions.push(CoreFunction::Host);
+                scope.functions.push(CoreFunction::Host(HANDLE_UNITS));
                 return Ok(());
             }
         };
@@ -171,11 +229,12 @@ impl<'a> Links<'a> {
                 Some(CoreFunction::Export(name)) => {
                     self.reallocs.insert(name);
                 }
-                Some(CoreFunction::Host) => return Err(UploadError::UnmeteredCopies),
+                Some(CoreFunction::Host(_)) => return Err(UploadError::UnmeteredCopies),
                 // The validator refuses it.
                 None => {}
             }
         }
+        scope.makes.check()?;
         let names = self.reallocs.len() as u64;
         bound("names of `realloc` functions", names, REALLOCS_MAX)
     }
@@ -184,12 +243,6 @@ impl<'a> Links<'a> {
 impl<'a> Scope<'a> {
     fn step(&mut self, payload: &Payload<'a>) -> Result<(), UploadError> {
         match payload {
-            Payload::InstanceSection(section) => {
-                for instance in section.clone() {
-                    let instance = instance.map_err(|error| invalid(&error))?;
-                    self.instance(&instance);
-                }
-            }
             Payload::ComponentInstanceSection(section) => {
                 for instance in section.clone() {
                     let instance = instance.map_err(|error| invalid(&error))?;
@@ -224,12 +277,7 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
-    fn instance(&mut self, instance: &Instance<'a>) {
-        let Instance::FromExports(exports) = instance else {
-            self.makes.modules += 1;
-            self.instances.push(CoreInstance::Module);
-            return;
-        };
+    fn bundle(&mut self, exports: &[Export<'a>]) {
         let functions = exports.iter().filter_map(|export| {
             let function = is_function(export.kind)
                 .then(|| self.functions.get(export.index as usize).copied())??;
@@ -270,7 +318,8 @@ impl<'a> Scope<'a> {
                     _ => Some(CoreFunction::Export(name)),
                 };
                 // What is not there the validator refuses.
-                self.functions.push(function.unwrap_or(CoreFunction::Host));
+                self.functions
+                    .push(function.unwrap_or(CoreFunction::Host(0)));
             }
             ComponentAlias::InstanceExport {
                 kind: ComponentExternalKind::Component,

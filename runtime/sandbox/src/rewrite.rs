@@ -13,17 +13,18 @@
 //! Growing a table takes no system call, and it comes by the run's limiter
 //! (`memory::MemoryMeter`), which knows shadows by their declared maximum.
 //!
-//! In the same pass what the host copies between nested components is given
-//! its price (`realloc`); this is done to every component that has such.
+//! In the same pass what the host does by itself, copying texts between nested
+//! components and keeping handles, is given its price (`fronts`); this is done
+//! to every component that has such.
 //!
 //! What is added comes last in its index space, so no index moves, and all
 //! other bytes stay as they are. Where the reserve would show, or the host
 //! would have to guess what is a shadow, growth is left alone in the whole
 //! component (`survey`).
 
+mod fronts;
 mod growth;
 mod module;
-mod realloc;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -58,7 +59,7 @@ pub(crate) const SHADOW_ELEMENTS: u32 = 19_997;
 /// out.
 const ADDED: &str = "ringfence:";
 const GROWTH_NAME: &str = "ringfence:memory.grow";
-const REALLOC_NAME: &str = "ringfence:realloc";
+const FRONT_NAME: &str = "ringfence:charge";
 
 /// Whether a function of this name was added to a rule, or calls itself so.
 pub(crate) fn is_added(name: &str) -> bool {
@@ -75,14 +76,14 @@ pub(crate) struct Rewritten<'a> {
 }
 
 /// Rewrites every core module of a valid component: growth, if it is to have a
-/// reserve, and where texts are written that the host copies. Pure.
+/// reserve, and what the host does by itself. Pure.
 ///
 /// # Errors
 /// When it is not a valid component.
 pub(crate) fn rewrite(component: &[u8], reserve: bool) -> Result<Rewritten<'_>, UploadError> {
     let survey = Survey::of(component)?;
     let reserve_pages = if reserve { survey.reserve_pages() } else { 0 };
-    if reserve_pages == 0 && !survey.copies() {
+    if reserve_pages == 0 && !survey.charges() {
         return Ok(Rewritten {
             bytes: Cow::Borrowed(component),
             reserve_pages,

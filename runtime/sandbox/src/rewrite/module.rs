@@ -10,9 +10,10 @@ use wasmparser::{
     BinaryReader, CodeSectionReader, ExportSectionReader, FunctionBody, Operator, Parser, Payload,
 };
 
+use super::fronts::{BURN_TYPE, Fronts};
 use super::growth::Growth;
 use super::survey::{Module, maximum_pages};
-use super::{GROWTH_NAME, HEADER_BYTES, REALLOC_NAME, SHADOW_ELEMENTS, realloc, section, slice};
+use super::{FRONT_NAME, GROWTH_NAME, HEADER_BYTES, SHADOW_ELEMENTS, fronts, section, slice};
 use crate::UploadError;
 use crate::fuel::operator_cost;
 use crate::links::is_function;
@@ -28,13 +29,28 @@ const GROWTH_TYPE: [u8; 5] = [0x60, 1, 0x7f, 1, 0x7f];
 const DECLARED: [u8; 2] = [3, 0];
 
 /// Gives a module's memories `reserve` pages more, and rewrites its growth;
-/// puts a function that charges in front of each that makes room for texts.
+/// puts functions that charge in front of those that must be charged for.
 ///
 /// # Errors
 /// When it is not valid.
 pub(super) fn rewrite(bytes: &[u8], module: &Module, reserve: u8) -> Result<Vec<u8>, UploadError> {
+    let fronts = Fronts::of(module, module.functions + growth(module, reserve));
+    if fronts.replaces_imports() {
+        let bytes = fronts.replace_imports(bytes);
+        let bytes = bytes.map_err(UploadError::InvalidWasm)?;
+        return splice(&bytes, module, &fronts, reserve);
+    }
+    splice(bytes, module, &fronts, reserve)
+}
+
+fn splice(
+    bytes: &[u8],
+    module: &Module,
+    fronts: &Fronts,
+    reserve: u8,
+) -> Result<Vec<u8>, UploadError> {
     let mut out = slice(bytes, &(0..HEADER_BYTES))?.to_vec();
-    let mut additions = Additions::of(module, reserve);
+    let mut additions = Additions::of(module, fronts, reserve);
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| invalid(&error))?;
         if let Payload::CustomSection(custom) = &payload
@@ -54,7 +70,7 @@ pub(super) fn rewrite(bytes: &[u8], module: &Module, reserve: u8) -> Result<Vec<
         match payload {
             Payload::MemorySection(_) => memories(module, reserve).append_to(&mut out),
             Payload::ExportSection(exports) => {
-                let exports = rewrite_exports(exports, module, reserve);
+                let exports = rewrite_exports(exports, fronts);
                 let exports = exports.map_err(|error| invalid(&error))?;
                 additions.append(id, &exports, &mut out)?;
             }
@@ -66,12 +82,17 @@ pub(super) fn rewrite(bytes: &[u8], module: &Module, reserve: u8) -> Result<Vec<
         }
     }
     additions.flush(u8::MAX, &mut out);
-    let names = names(module, reserve);
-    if !names.is_empty() {
-        let mut functions = NameMap::new();
-        for (index, name) in names {
-            functions.append(index, name);
+    let mut functions = NameMap::new();
+    for nth in 0..growth(module, reserve) {
+        functions.append(module.functions + nth, GROWTH_NAME);
+    }
+    if module.charges() {
+        functions.append(fronts.burn, FRONT_NAME);
+        for front in &fronts.all {
+            functions.append(front.index, FRONT_NAME);
         }
+    }
+    if !functions.is_empty() {
         // A second name section; the compiler merges them.
         let mut names = NameSection::new();
         names.functions(&functions);
@@ -88,12 +109,6 @@ fn growth(module: &Module, reserve: u8) -> u32 {
     }
 }
 
-/// For each function that makes room for texts, the one that is put in front.
-fn fronts(module: &Module, reserve: u8) -> impl Iterator<Item = (u32, u32)> {
-    let first = module.functions + growth(module, reserve);
-    module.reallocs.iter().copied().zip(first..)
-}
-
 /// What is added to a module's sections, by their order.
 struct Additions(BTreeMap<u8, Addition>);
 
@@ -105,17 +120,17 @@ struct Addition {
 }
 
 impl Additions {
-    fn of(module: &Module, reserve: u8) -> Self {
+    fn of(module: &Module, fronts: &Fronts, reserve: u8) -> Self {
         let mut additions = Self(BTreeMap::new());
-        let mut types = module.types;
+        let mut types = module.types();
         if growth(module, reserve) > 0 {
             additions.add(SectionId::Type, |items| items.extend(GROWTH_TYPE));
             additions.grow(module, types);
             types += 1;
         }
-        if !module.reallocs.is_empty() {
-            additions.add(SectionId::Type, |items| items.extend(realloc::TYPE));
-            additions.charge(module, types);
+        if module.charges() {
+            additions.add(SectionId::Type, |items| items.extend(BURN_TYPE));
+            additions.charge(fronts, types);
         }
         additions
     }
@@ -136,17 +151,21 @@ impl Additions {
         }
     }
 
-    fn charge(&mut self, module: &Module, ty: u32) {
-        let cost = operator_cost();
-        for function in &module.reallocs {
-            let body = realloc::body(*function, &cost);
-            self.add(SectionId::Function, |items| ty.encode(items));
-            self.add(SectionId::Code, |items| body.encode(items));
-            // It is not exported by itself any more, which was what allowed
-            // code to take its address.
+    fn charge(&mut self, fronts: &Fronts, burn_type: u32) {
+        self.add(SectionId::Function, |items| burn_type.encode(items));
+        self.add(SectionId::Code, |items| {
+            fronts::burn(&operator_cost()).encode(items);
+        });
+        for front in &fronts.all {
+            self.add(SectionId::Function, |items| front.ty.encode(items));
+            self.add(SectionId::Code, |items| {
+                front.body(fronts.burn).encode(items);
+            });
+            // It may not be exported by itself any more, which was what
+            // allowed code to take its address.
             self.add(SectionId::Element, |items| {
                 items.extend(DECLARED);
-                [*function].encode(items);
+                [front.behind].encode(items);
             });
         }
     }
@@ -240,29 +259,22 @@ fn used(pages: u64, items: &mut Vec<u8>) {
     ConstExpr::i32_const(pages as i32).encode(items);
 }
 
-/// The names of what is added, by index.
-fn names(module: &Module, reserve: u8) -> Vec<(u32, &'static str)> {
-    let growth = (0..growth(module, reserve)).map(|nth| (module.functions + nth, GROWTH_NAME));
-    let fronts = fronts(module, reserve).map(|(_, front)| (front, REALLOC_NAME));
-    growth.chain(fronts).collect()
-}
-
 /// Exports what is put in front instead of what is behind.
 fn rewrite_exports(
     exports: ExportSectionReader<'_>,
-    module: &Module,
-    reserve: u8,
+    fronts: &Fronts,
 ) -> wasmparser::Result<Vec<u8>> {
-    let fronts: BTreeMap<u32, u32> = fronts(module, reserve).collect();
     let mut out = Vec::new();
     exports.count().encode(&mut out);
     for export in exports {
         let export = export?;
-        let front = fronts.get(&export.index);
-        let front = front.filter(|_| is_function(export.kind));
+        let index = match is_function(export.kind) {
+            true => fronts.of_export(export.index),
+            false => export.index,
+        };
         export.name.encode(&mut out);
         ExportKind::from(export.kind).encode(&mut out);
-        front.unwrap_or(&export.index).encode(&mut out);
+        index.encode(&mut out);
     }
     Ok(out)
 }

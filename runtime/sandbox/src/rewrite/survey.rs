@@ -1,6 +1,6 @@
 //! Looks at a component to decide whether it is rewritten, and how.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmparser::{
     CompositeInnerType, Encoding, Export, FuncType, FunctionBody, MemoryType, Operator, Parser,
@@ -29,7 +29,6 @@ pub(super) struct Survey {
 /// A core module's index spaces; imports count too.
 #[derive(Debug, Default)]
 pub(super) struct Module {
-    pub(super) types: u32,
     pub(super) functions: u32,
     pub(super) tables: u32,
     pub(super) globals: u32,
@@ -41,10 +40,19 @@ pub(super) struct Module {
     pub(super) measures: bool,
     /// The functions that it exports for texts to be written into its memory.
     pub(super) reallocs: BTreeSet<u32>,
-    /// By type, whether a `realloc` has it.
-    realloc_types: Vec<bool>,
+    /// What it imports that the host makes, and the units that a call costs.
+    pub(super) charged: BTreeMap<u32, u32>,
+    types: Vec<Type>,
     /// By function, its type.
     function_types: Vec<u32>,
+}
+
+/// What must be known of a type.
+#[derive(Debug)]
+struct Type {
+    parameters: u32,
+    /// Whether it is the one that a `realloc` must have.
+    is_realloc: bool,
 }
 
 impl Survey {
@@ -61,7 +69,7 @@ impl Survey {
         for payload in Parser::new(0).parse_all(component) {
             let payload = payload.map_err(|error| invalid(&error))?;
             survey
-                .look_at(&payload, links.reallocs())
+                .look_at(&payload, &links)
                 .map_err(|error| invalid(&error))?;
         }
         Ok(survey)
@@ -78,17 +86,12 @@ impl Survey {
         u8::try_from(room).map_or(RESERVE_PAGES, |room| room.min(RESERVE_PAGES))
     }
 
-    /// Whether some text is copied between components.
-    pub(super) fn copies(&self) -> bool {
-        let mut modules = self.modules.iter();
-        modules.any(|module| !module.reallocs.is_empty())
+    /// Whether the host does something that must be charged for.
+    pub(super) fn charges(&self) -> bool {
+        self.modules.iter().any(Module::charges)
     }
 
-    fn look_at(
-        &mut self,
-        payload: &Payload<'_>,
-        reallocs: &BTreeSet<&str>,
-    ) -> wasmparser::Result<()> {
+    fn look_at(&mut self, payload: &Payload<'_>, links: &Links<'_>) -> wasmparser::Result<()> {
         if let Payload::Version {
             encoding: Encoding::Module,
             ..
@@ -104,16 +107,20 @@ impl Survey {
         match payload {
             Payload::TypeSection(section) => {
                 for group in section.clone() {
-                    for ty in group?.types() {
-                        module.types += 1;
-                        let inner = &ty.composite_type.inner;
-                        module.realloc_types.push(is_realloc(inner));
-                    }
+                    let group = group?;
+                    let types = group.types().map(|ty| Type::of(&ty.composite_type.inner));
+                    module.types.extend(types);
                 }
             }
             Payload::ImportSection(section) => {
                 for import in section.clone().into_imports() {
-                    module.import(import?.ty);
+                    let import = import?;
+                    if let Some(units) = links.charged(import.module, import.name)
+                        && matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_))
+                    {
+                        module.charged.insert(module.functions, units);
+                    }
+                    module.import(import.ty);
                 }
             }
             Payload::FunctionSection(section) => {
@@ -122,10 +129,10 @@ impl Survey {
                     module.function_types.push(ty?);
                 }
             }
-            Payload::ExportSection(section) if !reallocs.is_empty() => {
+            Payload::ExportSection(section) if !links.reallocs().is_empty() => {
                 for export in section.clone() {
                     let export = export?;
-                    if reallocs.contains(export.name) && module.is_realloc(&export) {
+                    if links.reallocs().contains(export.name) && module.is_realloc(&export) {
                         module.reallocs.insert(export.index);
                     }
                 }
@@ -167,12 +174,28 @@ impl Survey {
 }
 
 impl Module {
+    /// How many types it has.
+    pub(super) fn types(&self) -> u32 {
+        self.types.len() as u32
+    }
+
+    /// Whether something is put in front of some of its functions.
+    pub(super) fn charges(&self) -> bool {
+        !self.reallocs.is_empty() || !self.charged.is_empty()
+    }
+
+    /// A function's type, and how many parameters it has.
+    pub(super) fn signature(&self, function: u32) -> (u32, u32) {
+        let ty = self.function_types.get(function as usize).copied();
+        let ty = ty.unwrap_or_default();
+        let parameters = self.types.get(ty as usize).map(|ty| ty.parameters);
+        (ty, parameters.unwrap_or_default())
+    }
+
     fn is_realloc(&self, export: &Export<'_>) -> bool {
-        let ty = || {
-            let ty = *self.function_types.get(export.index as usize)?;
-            self.realloc_types.get(ty as usize).copied()
-        };
-        is_function(export.kind) && ty().unwrap_or(false)
+        let (ty, _) = self.signature(export.index);
+        let ty = self.types.get(ty as usize);
+        is_function(export.kind) && ty.is_some_and(|ty| ty.is_realloc)
     }
 
     fn import(&mut self, ty: TypeRef) {
@@ -189,12 +212,19 @@ impl Module {
     }
 }
 
-/// Whether it is the type that a `realloc` must have.
-fn is_realloc(ty: &CompositeInnerType) -> bool {
-    let CompositeInnerType::Func(ty) = ty else {
-        return false;
-    };
-    *ty == FuncType::new([ValType::I32; 4], [ValType::I32])
+impl Type {
+    fn of(ty: &CompositeInnerType) -> Self {
+        let CompositeInnerType::Func(ty) = ty else {
+            return Self {
+                parameters: 0,
+                is_realloc: false,
+            };
+        };
+        Self {
+            parameters: ty.params().len() as u32,
+            is_realloc: *ty == FuncType::new([ValType::I32; 4], [ValType::I32]),
+        }
+    }
 }
 
 /// How many pages a memory can have beyond its first ones. It keeps its
