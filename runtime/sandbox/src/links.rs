@@ -10,7 +10,8 @@
 //! written where a `realloc` of the component that takes it says, and so it is
 //! charged for there (`rewrite::fronts`). For that each such function must be
 //! the export of a core module: their names are gathered here, and anything
-//! else is refused. And functions that the host makes are gathered, where a
+//! else is refused. So is one that passes on calls without code of its own,
+//! which would be charged for once however often they are passed on. And functions that the host makes are gathered, where a
 //! module imports them, with what a call of them costs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -209,7 +210,16 @@ impl<'a> Links<'a> {
         };
         scope.makes.functions += 1;
         let options = match function {
-            CanonicalFunction::Lift { options, .. } => options,
+            CanonicalFunction::Lift {
+                core_func_index,
+                options,
+                ..
+            } => {
+                if nested {
+                    scope.exported(*core_func_index)?;
+                }
+                options
+            }
             CanonicalFunction::Lower { options, .. } => {
                 // At the top it is the host that is called, and it charges.
                 let units = if nested { CALL_UNITS } else { 0 };
@@ -222,16 +232,14 @@ impl<'a> Links<'a> {
             }
         };
         for option in options.iter().filter(|_| nested) {
-            let CanonicalOption::Realloc(index) = option else {
-                continue;
-            };
-            match scope.functions.get(*index as usize) {
-                Some(CoreFunction::Export(name)) => {
-                    self.reallocs.insert(name);
+            match option {
+                CanonicalOption::Realloc(index) => {
+                    self.reallocs.extend(scope.exported(*index)?);
                 }
-                Some(CoreFunction::Host(_)) => return Err(UploadError::UnmeteredCopies),
-                // The validator refuses it.
-                None => {}
+                CanonicalOption::PostReturn(index) => {
+                    scope.exported(*index)?;
+                }
+                _ => {}
             }
         }
         scope.makes.check()?;
@@ -275,6 +283,16 @@ impl<'a> Scope<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The name by which a module exports a core function; none if it is not
+    /// there, which the validator refuses.
+    fn exported(&self, index: u32) -> Result<Option<&'a str>, UploadError> {
+        match self.functions.get(index as usize) {
+            Some(CoreFunction::Export(name)) => Ok(Some(name)),
+            Some(CoreFunction::Host(_)) => Err(UploadError::Unmetered),
+            None => Ok(None),
+        }
     }
 
     fn bundle(&mut self, exports: &[Export<'a>]) {

@@ -55,11 +55,11 @@ pub enum UploadError {
         /// The bound.
         limit: u64,
     },
-    /// Nested components could hand over texts free of charge.
+    /// Nested components could hand over things free of charge.
     #[error(
-        "a nested component has for its `realloc` what no core module exports, so that texts copied into it could not be charged for"
+        "a nested component lifts, or has for its `realloc` or `post-return`, a function that no core module exports, so that what it is handed could not be charged for"
     )]
-    UnmeteredCopies,
+    Unmetered,
     /// A core module that does not say which WIT world it is for.
     #[error("the core module has no embedded WIT type (custom section `component-type`)")]
     NoWitType,
@@ -137,7 +137,7 @@ impl UploadError {
             Self::InvalidWasm(_) => "invalid-wasm",
             Self::ComponentTooLarge { .. } => "component-too-large",
             Self::TooComplex { .. } => "too-complex",
-            Self::UnmeteredCopies => "unmetered-copies",
+            Self::Unmetered => "unmetered",
             Self::NoWitType => "no-wit-type",
             Self::MissingExports(_) => "missing-exports",
             Self::UnknownImports(_) => "unknown-imports",
@@ -165,8 +165,8 @@ impl UploadError {
             Self::TooComplex { .. } => {
                 "Build with optimization for size and leave out what the rule does not use."
             }
-            Self::UnmeteredCopies => {
-                "Name an export of the module that holds the memory: `(realloc (core func $instance \"cabi_realloc\"))`, as toolchains do."
+            Self::Unmetered => {
+                "Give it an export of a core module, as toolchains do: `(realloc (core func $instance \"cabi_realloc\"))`."
             }
             Self::NoWitType => {
                 "Build the rule with the Ringfence SDK or another wit-bindgen for the world `ringfence:rule/rule@0.1.0`, which embeds the type; check that no later step strips custom sections. Or upload a component."

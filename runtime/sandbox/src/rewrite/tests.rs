@@ -5,6 +5,7 @@
 
 mod cases;
 mod generated;
+mod imports;
 mod reallocs;
 mod scripts;
 mod surveys;

@@ -1,6 +1,6 @@
 ;; Has another component's function make room for texts, through the host,
 ;; where nothing can be charged.
-;; ends: upload unmetered-copies
+;; ends: upload unmetered
 (component
   (component $room
     (core module $module
