@@ -49,6 +49,8 @@ pub struct Rule {
     name: RuleName,
     /// Its configuration.
     pub config: Json,
+    /// What compiling it took.
+    pub compile_ms: u64,
     limits: Limits,
     recall: Arc<dyn Recall>,
 }
@@ -80,6 +82,7 @@ impl Rule {
             tenant,
             name: "rule".parse()?,
             config: Json::empty_object(),
+            compile_ms: inspected.compile_ms,
             limits,
             recall: Arc::new(NothingRemembered),
         })

@@ -30,7 +30,7 @@ const INSTANCES_MAX: u64 = 64;
 /// Functions lifted and lowered in them. Those between two components are
 /// compiled, and set up in each run, beyond what is seen in the upload. A rule
 /// in JavaScript has 50.
-const FUNCTIONS_MAX: u64 = 5_000;
+const FUNCTIONS_MAX: u64 = 1_000;
 /// Different names of `realloc` functions. Toolchains use one or two; each
 /// may add a function to each module.
 const REALLOCS_MAX: u64 = 64;
