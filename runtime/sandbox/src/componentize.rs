@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 
 use wit_component::ComponentEncoder;
 
-use crate::UploadError;
 use crate::scan::{self, Scan};
+use crate::{UploadError, packages};
 
 /// An upload as a component.
 pub(crate) struct Componentized<'a> {
@@ -37,15 +37,17 @@ fn checked(bytes: Cow<'_, [u8]>, scan: Scan) -> Result<Componentized<'_>, Upload
     Ok(Componentized { bytes, scan })
 }
 
-/// The encoder reads a WIT package out of the hostile module; a panic in it
+/// The encoder reads WIT packages out of the hostile module; a panic in it
 /// must cost the sender an error, and nobody else anything.
 fn encode(module: &[u8]) -> Result<Vec<u8>, UploadError> {
     catch_unwind(|| {
+        packages::check(module)?;
         ComponentEncoder::default()
             .validate(false)
-            .module(module)?
-            .encode()
+            .module(module)
+            .and_then(|mut encoder| encoder.encode())
+            .map_err(|error| format!("{error:#}"))
     })
-    .map_err(|_| UploadError::WrongType("its embedded WIT type cannot be read".into()))?
-    .map_err(|error| UploadError::WrongType(format!("{error:#}")))
+    .unwrap_or_else(|_| Err("its embedded WIT type cannot be read".into()))
+    .map_err(UploadError::WrongType)
 }

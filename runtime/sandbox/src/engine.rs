@@ -104,11 +104,47 @@ fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
 }
 
 /// Whether pages can be swapped out. The kernel's scan for dirty pages does
-/// not report those, so a reset that trusts it would leave them as they were.
-/// If it cannot be told, yes.
+/// not report those, so a reset that trusts it would leave them as they were:
+/// one run's bytes for the next to read. If it cannot be told, yes. Asked once,
+/// at the start: swap is not to be turned on under a running host.
 fn swap_is_on() -> bool {
-    match std::fs::read_to_string("/proc/swaps") {
-        Ok(swaps) => swaps.lines().count() > 1,
-        Err(_) => true,
+    std::fs::read_to_string("/proc/swaps").map_or(true, |swaps| may_swap(&swaps))
+}
+
+/// Reads `/proc/swaps`: a heading, and a line for each place to swap to. What
+/// does not look like that says nothing, and nothing is not "no".
+fn may_swap(swaps: &str) -> bool {
+    let mut lines = swaps.lines();
+    let heading = lines.next().unwrap_or_default();
+    !heading.starts_with("Filename") || lines.any(|line| !line.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_heading_alone_says_that_there_is_no_swap() {
+        let heading = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+        let with = |rest: &str| format!("{heading}{rest}");
+        for (swaps, swap) in [
+            (heading.to_owned(), false),
+            (heading.trim_end().to_owned(), false),
+            (with("\n"), false),
+            (with("/dev/sda2 partition 8388604 0 -2\n"), true),
+            (
+                with("/dev/zram0 partition 1024 1024 100\n/swapfile file 1 0 -2\n"),
+                true,
+            ),
+            (with("/swap\\040file\\011(deleted) file 1 0 -2"), true),
+            // What the file cannot be, or what hides it.
+            (String::new(), true),
+            ("\n".into(), true),
+            ("/dev/sda2 partition 8388604 0 -2\n".into(), true),
+            ("\0\0\0".into(), true),
+            ("dateiname typ\n".into(), true),
+        ] {
+            assert_eq!(may_swap(&swaps), swap, "{swaps:?}");
+        }
     }
 }

@@ -26,6 +26,7 @@ mod links;
 mod log;
 mod memory;
 mod nesting;
+mod packages;
 mod random;
 mod recall;
 mod rewrite;

@@ -25,10 +25,12 @@ const TYPES_MAX: u64 = 50_000;
 const GLOBALS_MAX: u64 = 50_000;
 const IMPORTS_MAX: u64 = 5_000;
 const EXPORTS_MAX: u64 = 100_000;
-/// In all segments that fill tables. Where their place is not known beforehand
-/// each is compiled to code of its own and written at each start: a million
-/// take the compiler 2 GB and each run 80 ms, at no fuel.
+/// In all segments that fill tables.
 const ELEMENTS_MAX: u64 = 40_000;
+/// In segments for `table.init`, which compilers do not make. Each is compiled
+/// to code of its own and written at each start, at no fuel: of a million, the
+/// compiler took 2 GB and each run 80 ms.
+const PASSIVE_ELEMENTS_MAX: u64 = 1_000;
 /// wit-component makes one for each group of imports, besides the module;
 /// toolchains that link dynamically have one for each library.
 const MODULES_MAX: u64 = 24;
@@ -64,6 +66,7 @@ struct Counts {
     imports: u64,
     exports: u64,
     elements: u64,
+    passive_elements: u64,
     modules: u64,
     components: u64,
     instances: u64,
@@ -111,7 +114,8 @@ fn look(bytes: &[u8]) -> Result<Scan, UploadError> {
 
 /// What this host's engine accepts; see [`crate::engine_config`].
 fn features() -> WasmFeatures {
-    WasmFeatures::WASM2
+    // `externref`, which needs a garbage collector, is a part of WASM2.
+    WasmFeatures::WASM2.difference(WasmFeatures::GC_TYPES)
         | WasmFeatures::RELAXED_SIMD
         | WasmFeatures::TAIL_CALL
         | WasmFeatures::EXTENDED_CONST
@@ -234,14 +238,23 @@ impl Scan {
     fn look_at_elements(&mut self, section: &ElementSectionReader<'_>) -> Result<(), UploadError> {
         for element in section.clone() {
             let element = element.map_err(|error| invalid(&error))?;
-            let count = match (element.kind, element.items) {
-                // Nothing is made of those.
-                (ElementKind::Declared, _) => 0,
-                (_, ElementItems::Functions(items)) => items.count(),
-                (_, ElementItems::Expressions(_, items)) => items.count(),
+            let count = match element.items {
+                ElementItems::Functions(items) => items.count(),
+                ElementItems::Expressions(_, items) => items.count(),
             };
-            self.counts.elements += u64::from(count);
-            bound("elements", self.counts.elements, ELEMENTS_MAX)?;
+            let counts = &mut self.counts;
+            match element.kind {
+                // Nothing is made of those.
+                ElementKind::Declared => continue,
+                ElementKind::Passive => counts.passive_elements += u64::from(count),
+                ElementKind::Active { .. } => counts.elements += u64::from(count),
+            }
+            bound("elements", counts.elements, ELEMENTS_MAX)?;
+            bound(
+                "passive elements",
+                counts.passive_elements,
+                PASSIVE_ELEMENTS_MAX,
+            )?;
         }
         Ok(())
     }

@@ -58,3 +58,18 @@ fn each(count: usize, text: impl Fn(usize) -> String) -> String {
     }
     all
 }
+
+/// Appends a section of a module or component.
+pub(crate) fn section(bytes: &mut Vec<u8>, id: u8, content: &[u8]) {
+    bytes.push(id);
+    leb128(bytes, content.len());
+    bytes.extend(content);
+}
+
+fn leb128(bytes: &mut Vec<u8>, mut number: usize) {
+    while number > 0x7f {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}

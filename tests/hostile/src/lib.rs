@@ -10,6 +10,7 @@
 mod attack;
 mod built;
 mod corpus;
+pub mod fuzz;
 mod generated;
 mod stage;
 mod text;
@@ -19,4 +20,4 @@ pub use attack::{Attack, End};
 pub use built::built;
 pub use corpus::corpus;
 pub use stage::{Calm, Stage};
-pub use text::{embed, text};
+pub use text::upload;

@@ -8,17 +8,30 @@ use ringfence_model::{
 };
 use ringfence_processes::{ChildCompiler, Program};
 use ringfence_sandbox::{
-    Prepared, Recall, RecallError, Run, RunReport, Sandbox, SandboxConfig, UploadError,
+    Prepared, Recall, RecallError, Run, RunReport, Sandbox, SandboxConfig, SandboxError,
+    UploadError,
 };
 
 use crate::attack::patient;
 use crate::built::binary;
 use crate::{Attack, built};
 
-/// A sandbox, as `serve` has it: uploads are compiled in child processes.
+/// A sandbox, and what it needs to run something.
 pub struct Stage {
     sandbox: Sandbox,
     recall: Arc<dyn Recall>,
+}
+
+fn config(concurrent_runs: u32) -> SandboxConfig {
+    SandboxConfig {
+        concurrent_runs,
+        memory_bytes_max: 256 << 20,
+        cache_bytes: 512 << 20,
+        artifact_bytes: 0,
+        tenant_data: None,
+        reserve_growth: true,
+        artifact_key: [7; 32],
+    }
 }
 
 /// What the attackers remember: a kilobyte under every key.
@@ -31,23 +44,27 @@ impl Recall for Kilobyte {
 }
 
 impl Stage {
-    /// For so many runs at one moment.
+    /// For so many runs at one moment; uploads are compiled in child processes,
+    /// as by `serve`.
     ///
     /// # Panics
     /// When the host does not offer what the sandbox needs.
     pub fn new(concurrent_runs: u32) -> Self {
-        let config = SandboxConfig {
-            concurrent_runs,
-            memory_bytes_max: 256 << 20,
-            cache_bytes: 512 << 20,
-            artifact_bytes: 0,
-            tenant_data: None,
-            reserve_growth: true,
-            artifact_key: [7; 32],
-        };
-        let value = format!("\"{}\"", "k".repeat(1022));
         let compiler = Arc::new(ChildCompiler::new(Program::at(binary())));
-        let sandbox = Sandbox::with_compiler(config, None, compiler);
+        let config = config(concurrent_runs);
+        Self::with(Sandbox::with_compiler(config, None, compiler))
+    }
+
+    /// The same; uploads are compiled in this process.
+    ///
+    /// # Panics
+    /// When the host does not offer what the sandbox needs.
+    pub fn in_process(concurrent_runs: u32) -> Self {
+        Self::with(Sandbox::new(config(concurrent_runs), None))
+    }
+
+    fn with(sandbox: Result<Sandbox, SandboxError>) -> Self {
+        let value = format!("\"{}\"", "k".repeat(1022));
         Self {
             sandbox: sandbox.expect("the host offers what the sandbox needs"),
             recall: Arc::new(Kilobyte(Json::trusted(value))),

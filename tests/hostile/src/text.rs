@@ -24,7 +24,7 @@ pub(crate) fn read(path: &Path) -> String {
 ///
 /// # Panics
 /// When a part is not there.
-pub fn text(source: &str) -> String {
+fn text(source: &str) -> String {
     let line = |line: &str| match line.trim_start().strip_prefix(INCLUDE) {
         Some(parts) => parts.split_whitespace().map(part).collect(),
         None => format!("{line}\n"),
@@ -42,7 +42,7 @@ fn part(name: &str) -> String {
 ///
 /// # Panics
 /// When it is not WebAssembly text.
-pub(crate) fn upload(name: &str, source: &str, typed: bool) -> Vec<u8> {
+pub fn upload(name: &str, source: &str, typed: bool) -> Vec<u8> {
     let bytes = wat::parse_str(text(source)).unwrap_or_else(|error| panic!("{name}: {error}"));
     match typed {
         true => embed(bytes),
@@ -54,7 +54,7 @@ pub(crate) fn upload(name: &str, source: &str, typed: bool) -> Vec<u8> {
 ///
 /// # Panics
 /// When it is not a module.
-pub fn embed(mut module: Vec<u8>) -> Vec<u8> {
+fn embed(mut module: Vec<u8>) -> Vec<u8> {
     let wit = home().join("../../wit/rule.wit");
     let mut resolve = Resolve::default();
     let package = resolve

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use ringfence_engine::{Clock as _, SystemClock};
-use ringfence_model::{Effect, Json, Limits, Log, Meter, Recalled, Stop, Usage};
+use ringfence_model::{Effect, Json, Limits, Log, Meter, Recalled, Stop, Usage, excerpt};
 use ringfence_sandbox::RunReport;
 use serde::Serialize;
 
@@ -171,6 +171,11 @@ fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{line}");
 }
 
+/// What a guest wrote, whole, and without what a terminal would act upon.
+fn guests(text: &str) -> String {
+    excerpt(text, usize::MAX)
+}
+
 fn put_effects(out: &mut String, effects: &[Effect]) {
     put(
         out,
@@ -182,18 +187,18 @@ fn put_effects(out: &mut String, effects: &[Effect]) {
                 out,
                 format_args!(
                     "  {STRONG}act{STRONG:#} {} {}",
-                    action.name,
-                    action.payload.as_str()
+                    guests(&action.name),
+                    guests(action.payload.as_str())
                 ),
             ),
             Effect::Emit(event) => {
-                let subject = event.subject.as_deref().unwrap_or("no subject");
+                let subject = guests(event.subject.as_deref().unwrap_or("no subject"));
                 put(
                     out,
                     format_args!(
                         "  {STRONG}emit{STRONG:#} {} ({subject}) {}",
-                        event.ty,
-                        event.data.as_str()
+                        guests(&event.ty),
+                        guests(event.data.as_str())
                     ),
                 );
             }
@@ -202,13 +207,13 @@ fn put_effects(out: &mut String, effects: &[Effect]) {
                     out,
                     format_args!(
                         "  {STRONG}remember{STRONG:#} {} = {}",
-                        entry.key,
-                        value.as_str()
+                        guests(&entry.key),
+                        guests(value.as_str())
                     ),
                 ),
                 None => put(
                     out,
-                    format_args!("  {STRONG}forget{STRONG:#} {}", entry.key),
+                    format_args!("  {STRONG}forget{STRONG:#} {}", guests(&entry.key)),
                 ),
             },
         }
@@ -242,7 +247,8 @@ fn put_asked(out: &mut String, report: &RunReport) {
     }
     for recalled in &report.recalled {
         let value = recalled.value.as_ref().map_or("nothing", Json::as_str);
-        put(out, format_args!("  recalled {} = {value}", recalled.key));
+        let (key, value) = (guests(&recalled.key), guests(value));
+        put(out, format_args!("  recalled {key} = {value}"));
     }
 }
 
@@ -254,7 +260,7 @@ fn put_log(out: &mut String, log: &Log) {
         let level = format!("{:?}", line.level).to_lowercase();
         put(
             out,
-            format_args!("  {FAINT}{level:5}{FAINT:#} {}", line.message),
+            format_args!("  {FAINT}{level:5}{FAINT:#} {}", guests(&line.message)),
         );
     }
     if log.truncated {
@@ -262,5 +268,37 @@ fn put_log(out: &mut String, log: &Log) {
             out,
             format_args!("  {FAINT}(cut: more was logged than is kept){FAINT:#}"),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringfence_model::{Action, LogLevel, LogLine};
+
+    /// A terminal shows what a guest wrote, and does not do it.
+    #[test]
+    fn a_guest_does_not_write_to_the_terminal() {
+        let clear = "\u{1b}[2J\u{9b}2J\u{202e}";
+        let mut out = String::new();
+        let log = Log {
+            lines: vec![LogLine {
+                level: LogLevel::Info,
+                message: clear.into(),
+            }],
+            truncated: false,
+        };
+        put_log(&mut out, &log);
+        let act = Effect::Act(Action {
+            name: clear.into(),
+            payload: Json::trusted(format!("\"{clear}\"")),
+        });
+        put_effects(&mut out, &[act]);
+        assert_eq!(
+            out.matches("\\u{1b}[2J\\u{9b}2J\\u{202e}").count(),
+            3,
+            "{out}"
+        );
+        assert!(!out.contains(clear), "{out}");
     }
 }

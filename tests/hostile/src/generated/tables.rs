@@ -65,9 +65,19 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "much/passive-elements",
-            "Has a passive segment of 39,000 elements, written out one by one at each start.",
+            "Has a passive segment of as many elements as it may, written out one by one at each start.",
             End::Harmless,
-            idle(&format!("(elem func {})", "$handle ".repeat(39_000))),
+            idle(&format!("(elem func {})", "$handle ".repeat(1_000))),
+        ),
+        attack(
+            "much/active-elements",
+            "Has 40,001 elements for tables.",
+            complex(),
+            idle(&format!(
+                "(table 20000 20000 funcref) {0} {0} {1}",
+                format!("(elem (i32.const 0) {})", "$handle ".repeat(20_000)),
+                "(elem (i32.const 0) $handle)"
+            )),
         ),
         attack(
             "much/data",

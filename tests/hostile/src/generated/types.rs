@@ -1,6 +1,6 @@
 //! Types within types, and names that are sent back.
 
-use super::{attack, each, idle, refused, rule};
+use super::{attack, each, idle, leb128, refused, rule, section};
 use crate::text::upload;
 use crate::{Attack, End};
 use ringfence_model::StopCode;
@@ -33,6 +33,12 @@ fn nested() -> Vec<Attack> {
             "Embeds a WIT type of instance types within each other, 80,000 deep.",
             complex(),
             embedding(&declaring(&instances, 80_000)),
+        ),
+        attack(
+            "types/circle-of-packages",
+            "Embeds a WIT type whose packages depend on each other in a circle, by one letter changed.",
+            refused("wrong-type"),
+            circle(),
         ),
         attack(
             "types/chain-of-instances",
@@ -126,25 +132,22 @@ fn declaring(open: &[u8], depth: usize) -> Vec<u8> {
     component
 }
 
+/// The world then needs the package `gule` for its host, which needs the
+/// world's own for its types.
+fn circle() -> Vec<u8> {
+    let mut module = idle("");
+    let name = b"ringfence:rule/host";
+    let at = module.windows(name.len()).rposition(|bytes| bytes == name);
+    let at = at.expect("the world names its host") + b"ringfence:".len();
+    module[at] = b'g';
+    module
+}
+
 /// A module with this for its WIT type.
 fn embedding(component: &[u8]) -> Vec<u8> {
     let mut module = b"\0asm\x01\0\0\0".to_vec();
     section(&mut module, 0, &[b"\x0ecomponent-type", component].concat());
     module
-}
-
-fn section(bytes: &mut Vec<u8>, id: u8, content: &[u8]) {
-    bytes.push(id);
-    leb128(bytes, content.len());
-    bytes.extend(content);
-}
-
-fn leb128(bytes: &mut Vec<u8>, mut number: usize) {
-    while number > 0x7f {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
 }
 
 fn component(first: &str, count: usize, next: impl Fn(usize) -> String) -> Vec<u8> {

@@ -6,3 +6,5 @@
 )]
 
 mod corpus;
+mod fuzz;
+mod isolation;

@@ -1,0 +1,13 @@
+//! Has a rule return any bytes as its result.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use ringfence_hostile::fuzz::Fuzz;
+
+static FUZZ: LazyLock<Fuzz> = LazyLock::new(Fuzz::quiet);
+
+fuzz_target!(|bytes: &[u8]| {
+    FUZZ.handle(bytes);
+});
