@@ -13,7 +13,7 @@
 use anyhow::{Context, ensure};
 use ringfence_benches::rule::{Rule, config, time};
 use ringfence_benches::{median, table};
-use ringfence_hostile::text;
+use ringfence_hostile::upload;
 use ringfence_model::Limits;
 
 const ROUNDS: usize = 15;
@@ -388,11 +388,7 @@ fn row(
 }
 
 fn rule(source: &str) -> anyhow::Result<Rule> {
-    let bytes = wat::parse_str(text(source))?;
-    let bytes = match source.starts_with("(module") {
-        true => ringfence_hostile::embed(bytes),
-        false => bytes,
-    };
+    let bytes = upload("copies", source, source.starts_with("(module"));
     let limits = Limits {
         fuel: 1 << 40,
         deadline_ms: 60_000,
