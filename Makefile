@@ -51,6 +51,8 @@ setup: ## What building needs and this machine lacks
 
 setup-tests:
 	@scripts/setup-clients.sh
+	@scripts/build-scripted-guests.sh
+	@scripts/build-wasip2-guest.sh
 
 lint: ## Format and lints, as they are checked before a change is taken
 	cargo fmt --check
@@ -60,9 +62,11 @@ lint: ## Format and lints, as they are checked before a change is taken
 audit: ## Licences, duplicates, sources and known vulnerabilities of the dependencies
 	@scripts/audit.sh
 
-bench: guests ## Ringfence beside its peers, built with optimization
+bench: guests setup-tests ## Ringfence beside its peers, built with optimization
 	cargo build --release --workspace --bins
 	@"$(TARGET_DIR)/release/execute"
 	@"$(TARGET_DIR)/release/growth"
+	@"$(TARGET_DIR)/release/languages"
+	@"$(TARGET_DIR)/release/copies"
 	@"$(TARGET_DIR)/release/ingest"
 	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/compile"

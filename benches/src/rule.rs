@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use ringfence_model::{Event, EventId, Json, Limits, Lineage, RuleName, TenantId};
-use ringfence_sandbox::{NothingRemembered, Prepared, Recall, Run, Sandbox, SandboxConfig};
+use ringfence_model::{Event, EventId, Json, Limits, Lineage, RuleName, TenantId, Usage};
+use ringfence_sandbox::{
+    NothingRemembered, Prepared, Recall, Run, RunReport, Sandbox, SandboxConfig,
+};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
@@ -47,6 +49,8 @@ pub struct Rule {
     name: RuleName,
     /// Its configuration.
     pub config: Json,
+    /// What compiling it took.
+    pub compile_ms: u64,
     limits: Limits,
     recall: Arc<dyn Recall>,
 }
@@ -57,8 +61,15 @@ impl Rule {
     /// # Errors
     /// When it is refused.
     pub fn new(config: SandboxConfig, component: &[u8]) -> anyhow::Result<Self> {
+        Self::within(config, component, Limits::default())
+    }
+
+    /// The same, within these limits.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn within(config: SandboxConfig, component: &[u8], limits: Limits) -> anyhow::Result<Self> {
         let sandbox = Sandbox::new(config, None)?;
-        let limits = Limits::default();
         let inspected = sandbox.inspect(component, &limits)?;
         let prepared = sandbox.prepare(inspected.version, &inspected.manifest, &limits, &|| {
             Ok(None)
@@ -71,6 +82,7 @@ impl Rule {
             tenant,
             name: "rule".parse()?,
             config: Json::empty_object(),
+            compile_ms: inspected.compile_ms,
             limits,
             recall: Arc::new(NothingRemembered),
         })
@@ -81,6 +93,25 @@ impl Rule {
     /// # Errors
     /// When it is stopped.
     pub fn run(&self) -> anyhow::Result<usize> {
+        match self.report()?.outcome {
+            Ok(effects) => Ok(effects.len()),
+            Err(stop) => bail!("{}: {}", stop.code, stop.message),
+        }
+    }
+
+    /// Runs it once; what it used.
+    ///
+    /// # Errors
+    /// When it is stopped.
+    pub fn used(&self) -> anyhow::Result<Usage> {
+        let report = self.report()?;
+        match report.outcome {
+            Ok(_) => Ok(report.usage),
+            Err(stop) => bail!("{}: {}", stop.code, stop.message),
+        }
+    }
+
+    fn report(&self) -> anyhow::Result<RunReport> {
         let report = self.sandbox.run(
             &self.prepared,
             &Run {
@@ -93,10 +124,7 @@ impl Rule {
                 recall: &self.recall,
             },
         )?;
-        match report.outcome {
-            Ok(effects) => Ok(effects.len()),
-            Err(stop) => bail!("{}: {}", stop.code, stop.message),
-        }
+        Ok(report)
     }
 }
 

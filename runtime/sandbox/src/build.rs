@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy};
 
 use crate::componentize::componentize;
-use crate::rewrite::{Rewritten, rewrite};
+use crate::rewrite::rewrite;
 use crate::{SandboxConfig, SandboxError, UploadError, engine_config};
 
 /// An upload, compiled.
@@ -68,11 +68,7 @@ fn compiler_config(config: &SandboxConfig) -> Config {
 impl Compiler for CompileHere {
     fn build(&self, upload: &[u8], _limits: &Limits) -> Result<Built, UploadError> {
         let component = componentize(upload)?;
-        let rewritten = if self.reserve_growth {
-            rewrite(&component.bytes)?
-        } else {
-            Rewritten::unchanged(&component.bytes)
-        };
+        let rewritten = rewrite(&component.bytes, self.reserve_growth)?;
         let code = compile(&self.engine, &rewritten.bytes).map_err(UploadError::CompileFailed)?;
         Ok(Built {
             imports: component.scan.imports,

@@ -22,6 +22,7 @@ mod failures;
 mod fuel;
 mod host;
 mod instance;
+mod links;
 mod log;
 mod manifest;
 mod memory;

@@ -9,8 +9,7 @@
 use std::ops::Range;
 
 use wasmparser::{
-    BinaryReader, ComponentImport, ComponentInstance, ComponentType, InstanceTypeDeclaration,
-    Parser, Payload,
+    BinaryReader, ComponentImport, ComponentType, InstanceTypeDeclaration, Parser, Payload,
 };
 
 use crate::UploadError;
@@ -24,14 +23,14 @@ const SECTIONS_MAX: u64 = 4;
 /// What is open where a walk through an upload stands.
 #[derive(Debug, Default)]
 pub(crate) struct Nesting {
-    /// For each level, whether it is a component.
-    components: Vec<bool>,
+    /// Levels of modules and components.
+    depth: u64,
 }
 
 impl Nesting {
     /// Whether the walk is at the top level.
     pub(crate) fn is_top(&self) -> bool {
-        self.components.is_empty()
+        self.depth == 0
     }
 
     /// Goes on by one payload of these bytes.
@@ -40,44 +39,17 @@ impl Nesting {
     /// When something nests too deep.
     pub(crate) fn step(&mut self, bytes: &[u8], payload: &Payload<'_>) -> Result<(), UploadError> {
         match payload {
-            Payload::ModuleSection { .. } => self.enter(false),
-            Payload::ComponentSection { .. } => self.enter(true),
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                self.depth += 1;
+                bound("levels of nesting", self.depth, SECTIONS_MAX)
+            }
             Payload::End(_) => {
-                self.components.pop();
+                self.depth = self.depth.saturating_sub(1);
                 Ok(())
             }
             Payload::ComponentTypeSection(section) => check_types(bytes, section.range()),
-            _ => self.check_nested(payload),
+            _ => Ok(()),
         }
-    }
-
-    fn enter(&mut self, component: bool) -> Result<(), UploadError> {
-        self.components.push(component);
-        let depth = self.components.len() as u64;
-        bound("levels of nesting", depth, SECTIONS_MAX)
-    }
-
-    /// A nested component may rename what it is given, as toolchains have it
-    /// do, and no more. If it brought code, the host would copy texts between
-    /// it and its neighbour, in calls that cost no fuel and that no deadline
-    /// ends; if it made instances, a few bytes could ask for billions.
-    fn check_nested(&self, payload: &Payload<'_>) -> Result<(), UploadError> {
-        if self.components.last() != Some(&true) {
-            return Ok(());
-        }
-        let more = match payload {
-            Payload::ComponentCanonicalSection(_) | Payload::InstanceSection(_) => true,
-            Payload::ComponentInstanceSection(section) => {
-                let instances = section.clone().into_iter();
-                let instances = instances.collect::<Result<Vec<_>, _>>();
-                let instances = instances.map_err(|error| invalid(&error))?;
-                let made = |instance| matches!(instance, ComponentInstance::Instantiate { .. });
-                instances.into_iter().any(made)
-            }
-            _ => false,
-        };
-        let what = "nested components with code or instances of their own";
-        bound(what, u64::from(more), 0)
     }
 }
 

@@ -14,11 +14,16 @@
 //! (`memory::MemoryMeter`), which knows shadows by their declared maximum. There
 //! it is charged, too, as if the memory had grown, to the last fuel.
 //!
+//! In the same pass what the host does by itself, copying texts between nested
+//! components and keeping handles, is given its price (`fronts`); this is done
+//! to every component that has such.
+//!
 //! What is added comes last in its index space, so no index moves, and all
 //! other bytes stay as they are. Where the reserve would show, or the host
 //! would have to guess what is a shadow, or the guest says that it seldom grows,
-//! the whole component is left alone (`survey`).
+//! growth is left alone in the whole component (`survey`).
 
+mod fronts;
 mod growth;
 mod module;
 mod survey;
@@ -52,37 +57,39 @@ const PAGES_MAX: u32 = 65_536;
 /// such a table of its own is left alone.
 pub(crate) const SHADOW_ELEMENTS: u32 = 19_997;
 
-/// The name of an added function, by which a backtrace leaves it out.
-pub(crate) const GROWTH_NAME: &str = "ringfence:memory.grow";
+/// What an added function's name begins with, by which a backtrace leaves it
+/// out.
+const ADDED: &str = "ringfence:";
+const GROWTH_NAME: &str = "ringfence:memory.grow";
+const FRONT_NAME: &str = "ringfence:charge";
+
+/// Whether a function of this name was added to a rule, or calls itself so.
+pub(crate) fn is_added(name: &str) -> bool {
+    name.starts_with(ADDED)
+}
 
 /// A component as it is compiled.
 pub(crate) struct Rewritten<'a> {
     /// Its bytes.
     pub(crate) bytes: Cow<'a, [u8]>,
     /// What each of its memories has beyond what it declares, in pages; 0 if
-    /// the component was left alone.
+    /// growth was left alone.
     pub(crate) reserve_pages: u8,
 }
 
-impl<'a> Rewritten<'a> {
-    /// As it is, without a reserve.
-    pub(crate) fn unchanged(component: &'a [u8]) -> Self {
-        Self {
-            bytes: Cow::Borrowed(component),
-            reserve_pages: 0,
-        }
-    }
-}
-
-/// Rewrites growth in every core module of a valid component. Pure.
+/// Rewrites every core module of a valid component: growth, if it is to have a
+/// reserve, and what the host does by itself. Pure.
 ///
 /// # Errors
 /// When it is not a valid component.
-pub(crate) fn rewrite(component: &[u8]) -> Result<Rewritten<'_>, UploadError> {
+pub(crate) fn rewrite(component: &[u8], reserve: bool) -> Result<Rewritten<'_>, UploadError> {
     let survey = Survey::of(component)?;
-    let reserve_pages = survey.reserve_pages();
-    if reserve_pages == 0 {
-        return Ok(Rewritten::unchanged(component));
+    let reserve_pages = if reserve { survey.reserve_pages() } else { 0 };
+    if reserve_pages == 0 && !survey.charges() {
+        return Ok(Rewritten {
+            bytes: Cow::Borrowed(component),
+            reserve_pages,
+        });
     }
     let mut modules = survey.modules.iter();
     let bytes = rewrite_component(component, reserve_pages, &mut modules)?;

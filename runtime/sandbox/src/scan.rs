@@ -9,6 +9,7 @@ use wasmparser::{
 };
 
 use crate::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
+use crate::links::Links;
 use crate::nesting::{Nesting, check_embedded};
 use crate::{UploadError, wasi};
 
@@ -97,9 +98,11 @@ fn look(bytes: &[u8]) -> Result<Scan, UploadError> {
         ..Scan::default()
     };
     let mut nesting = Nesting::default();
+    let mut links = Links::default();
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| invalid(&error))?;
         nesting.step(bytes, &payload)?;
+        links.step(&payload)?;
         scan.look_at(&payload, nesting.is_top())?;
     }
     // Bounds first: validation is linear in what they bound.

@@ -10,7 +10,7 @@ use crate::bindings::Failure;
 use crate::engine::WASM_STACK_BYTES;
 use crate::log::cut;
 use crate::memory::OutOfMemory;
-use crate::rewrite::GROWTH_NAME;
+use crate::rewrite::is_added;
 
 /// What is kept of a text from the guest within a message, in bytes.
 const TEXT_BYTES_MAX: usize = 2048;
@@ -75,7 +75,9 @@ impl Ending<'_> {
 
     fn trap(&self, what: &str) -> Stop {
         let what = sentence(what.trim_start_matches("wasm trap: "));
-        let logged = self.last_error.map(|text| excerpt(text, TEXT_BYTES_MAX));
+        let logged = self
+            .last_error
+            .map(|text| excerpt(text.trim(), TEXT_BYTES_MAX));
         let message = match logged {
             Some(logged) => format!("The rule's code trapped: {what} Before, it logged: {logged}"),
             None => format!("The rule's code trapped: {what}"),
@@ -192,7 +194,7 @@ fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
         .downcast_ref::<WasmBacktrace>()
         .map(|trace| trace.frames().iter())
         .unwrap_or_default()
-        .filter(|info| info.func_name() != Some(GROWTH_NAME))
+        .filter(|info| !info.func_name().is_some_and(is_added))
         .map(frame)
         .collect()
 }

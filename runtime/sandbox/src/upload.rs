@@ -59,6 +59,11 @@ pub enum UploadError {
     /// counted over all that it is made of.
     #[error("the component takes too much to instantiate: {0}")]
     TooLarge(String),
+    /// Nested components could hand over things free of charge.
+    #[error(
+        "a nested component lifts, or has for its `realloc` or `post-return`, a function that no core module exports, so that what it is handed could not be charged for"
+    )]
+    Unmetered,
     /// A core module that does not say which WIT world it is for.
     #[error("the core module has no embedded WIT type (custom section `component-type`)")]
     NoWitType,
@@ -147,6 +152,7 @@ impl UploadError {
             Self::InvalidWasm(_) => "invalid-wasm",
             Self::ComponentTooLarge { .. } => "component-too-large",
             Self::TooComplex { .. } | Self::TooLarge(_) => "too-complex",
+            Self::Unmetered => "unmetered",
             Self::NoWitType => "no-wit-type",
             Self::MissingExports(_) => "missing-exports",
             Self::UnknownImports(_) => "unknown-imports",
@@ -176,6 +182,9 @@ impl UploadError {
             }
             Self::TooLarge(_) => {
                 "Link the rule into one core module, with one memory and one table, and a smaller initial size of either."
+            }
+            Self::Unmetered => {
+                "Give it an export of a core module, as toolchains do: `(realloc (core func $instance \"cabi_realloc\"))`."
             }
             Self::NoWitType => {
                 "Build the rule with the Ringfence SDK or another wit-bindgen for the world `ringfence:rule/rule@0.1.0`, which embeds the type; check that no later step strips custom sections. Or upload a component."

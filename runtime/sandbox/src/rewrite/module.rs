@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 
 use wasm_encoder::{
-    ConstExpr, Encode, GlobalType, Instruction, MemorySection, NameMap, NameSection, RefType,
-    Section, SectionId, TableType, ValType,
+    ConstExpr, Encode, ExportKind, GlobalType, Instruction, MemorySection, NameMap, NameSection,
+    RefType, Section, SectionId, TableType, ValType,
 };
-use wasmparser::{BinaryReader, CodeSectionReader, FunctionBody, Operator, Parser, Payload};
+use wasmparser::{
+    BinaryReader, CodeSectionReader, ExportSectionReader, FunctionBody, Operator, Parser, Payload,
+};
 
+use super::fronts::{BURN_TYPE, Fronts};
 use super::growth::Growth;
 use super::survey::{Module, maximum_pages};
-use super::{GROWTH_NAME, HEADER_BYTES, SHADOW_ELEMENTS, section, slice};
+use super::{FRONT_NAME, GROWTH_NAME, HEADER_BYTES, SHADOW_ELEMENTS, fronts, section, slice};
 use crate::UploadError;
 use crate::fuel::operator_cost;
+use crate::links::is_function;
 use crate::scan::invalid;
 
 /// Custom sections about places in function bodies, which move.
@@ -21,13 +25,32 @@ const CODE_METADATA: &str = "metadata.code.";
 /// `(func (param i32) (result i32))`.
 const GROWTH_TYPE: [u8; 5] = [0x60, 1, 0x7f, 1, 0x7f];
 
-/// Gives a module's memories `reserve` pages more, and rewrites its growth.
+/// The beginning of a segment of elements that only declares functions.
+const DECLARED: [u8; 2] = [3, 0];
+
+/// Gives a module's memories `reserve` pages more, and rewrites its growth;
+/// puts functions that charge in front of those that must be charged for.
 ///
 /// # Errors
 /// When it is not valid.
 pub(super) fn rewrite(bytes: &[u8], module: &Module, reserve: u8) -> Result<Vec<u8>, UploadError> {
+    let fronts = Fronts::of(module, module.functions + growth(module, reserve));
+    if fronts.replaces_imports() {
+        let bytes = fronts.replace_imports(bytes);
+        let bytes = bytes.map_err(UploadError::InvalidWasm)?;
+        return splice(&bytes, module, &fronts, reserve);
+    }
+    splice(bytes, module, &fronts, reserve)
+}
+
+fn splice(
+    bytes: &[u8],
+    module: &Module,
+    fronts: &Fronts,
+    reserve: u8,
+) -> Result<Vec<u8>, UploadError> {
     let mut out = slice(bytes, &(0..HEADER_BYTES))?.to_vec();
-    let mut additions = Additions::of(module);
+    let mut additions = Additions::of(module, fronts, reserve);
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| invalid(&error))?;
         if let Payload::CustomSection(custom) = &payload
@@ -46,7 +69,12 @@ pub(super) fn rewrite(bytes: &[u8], module: &Module, reserve: u8) -> Result<Vec<
         additions.flush(rank(id), &mut out);
         match payload {
             Payload::MemorySection(_) => memories(module, reserve).append_to(&mut out),
-            Payload::CodeSectionStart { .. } => {
+            Payload::ExportSection(exports) => {
+                let exports = rewrite_exports(exports, fronts);
+                let exports = exports.map_err(|error| invalid(&error))?;
+                additions.append(id, &exports, &mut out)?;
+            }
+            Payload::CodeSectionStart { .. } if growth(module, reserve) > 0 => {
                 let code = rewrite_code(content, module).map_err(|error| invalid(&error))?;
                 additions.append(id, &code, &mut out)?;
             }
@@ -54,10 +82,31 @@ pub(super) fn rewrite(bytes: &[u8], module: &Module, reserve: u8) -> Result<Vec<
         }
     }
     additions.flush(u8::MAX, &mut out);
-    if module.measures {
-        names(module).append_to(&mut out);
+    let mut functions = NameMap::new();
+    for nth in 0..growth(module, reserve) {
+        functions.append(module.functions + nth, GROWTH_NAME);
+    }
+    if module.charges() {
+        functions.append(fronts.burn, FRONT_NAME);
+        for front in &fronts.all {
+            functions.append(front.index, FRONT_NAME);
+        }
+    }
+    if !functions.is_empty() {
+        // A second name section; the compiler merges them.
+        let mut names = NameSection::new();
+        names.functions(&functions);
+        names.append_to(&mut out);
     }
     Ok(out)
+}
+
+/// How many functions are added that grow a memory; they come first.
+fn growth(module: &Module, reserve: u8) -> u32 {
+    match module.measures && reserve > 0 {
+        true => module.memories.len() as u32,
+        false => 0,
+    }
 }
 
 /// What is added to a module's sections, by their order.
@@ -71,12 +120,22 @@ struct Addition {
 }
 
 impl Additions {
-    fn of(module: &Module) -> Self {
+    fn of(module: &Module, fronts: &Fronts, reserve: u8) -> Self {
         let mut additions = Self(BTreeMap::new());
-        if !module.measures {
-            return additions;
+        let mut types = module.types();
+        if growth(module, reserve) > 0 {
+            additions.add(SectionId::Type, |items| items.extend(GROWTH_TYPE));
+            additions.grow(module, types);
+            types += 1;
         }
-        additions.add(SectionId::Type, |items| items.extend(GROWTH_TYPE));
+        if module.charges() {
+            additions.add(SectionId::Type, |items| items.extend(BURN_TYPE));
+            additions.charge(fronts, types);
+        }
+        additions
+    }
+
+    fn grow(&mut self, module: &Module, ty: u32) {
         let cost = operator_cost();
         for (index, memory) in (0..).zip(&module.memories) {
             let growth = Growth {
@@ -85,12 +144,30 @@ impl Additions {
                 shadow: module.tables + index,
                 maximum_pages: maximum_pages(memory),
             };
-            additions.add(SectionId::Function, |items| module.types.encode(items));
-            additions.add(SectionId::Table, |items| shadow().encode(items));
-            additions.add(SectionId::Global, |items| used(memory.initial, items));
-            additions.add(SectionId::Code, |items| growth.body(&cost).encode(items));
+            self.add(SectionId::Function, |items| ty.encode(items));
+            self.add(SectionId::Table, |items| shadow().encode(items));
+            self.add(SectionId::Global, |items| used(memory.initial, items));
+            self.add(SectionId::Code, |items| growth.body(&cost).encode(items));
         }
-        additions
+    }
+
+    fn charge(&mut self, fronts: &Fronts, burn_type: u32) {
+        self.add(SectionId::Function, |items| burn_type.encode(items));
+        self.add(SectionId::Code, |items| {
+            fronts::burn(&operator_cost()).encode(items);
+        });
+        for front in &fronts.all {
+            self.add(SectionId::Function, |items| front.ty.encode(items));
+            self.add(SectionId::Code, |items| {
+                front.body(fronts.burn).encode(items);
+            });
+            // It may not be exported by itself any more, which was what
+            // allowed code to take its address.
+            self.add(SectionId::Element, |items| {
+                items.extend(DECLARED);
+                [front.behind].encode(items);
+            });
+        }
     }
 
     fn add(&mut self, id: SectionId, encode: impl FnOnce(&mut Vec<u8>)) {
@@ -182,15 +259,24 @@ fn used(pages: u64, items: &mut Vec<u8>) {
     ConstExpr::i32_const(pages as i32).encode(items);
 }
 
-/// A second name section; the compiler merges them.
-fn names(module: &Module) -> NameSection {
-    let mut functions = NameMap::new();
-    for (index, _) in (0..).zip(&module.memories) {
-        functions.append(module.functions + index, GROWTH_NAME);
+/// Exports what is put in front instead of what is behind.
+fn rewrite_exports(
+    exports: ExportSectionReader<'_>,
+    fronts: &Fronts,
+) -> wasmparser::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    exports.count().encode(&mut out);
+    for export in exports {
+        let export = export?;
+        let index = match is_function(export.kind) {
+            true => fronts.of_export(export.index),
+            false => export.index,
+        };
+        export.name.encode(&mut out);
+        ExportKind::from(export.kind).encode(&mut out);
+        index.encode(&mut out);
     }
-    let mut names = NameSection::new();
-    names.functions(&functions);
-    names
+    Ok(out)
 }
 
 fn rewrite_code(content: &[u8], module: &Module) -> wasmparser::Result<Vec<u8>> {

@@ -1,9 +1,15 @@
 //! Looks at a component to decide whether it is rewritten, and how.
 
-use wasmparser::{Encoding, FunctionBody, MemoryType, Operator, Parser, Payload, TypeRef};
+use std::collections::{BTreeMap, BTreeSet};
+
+use wasmparser::{
+    CompositeInnerType, Encoding, Export, FuncType, FunctionBody, MemoryType, Operator, Parser,
+    Payload, TypeRef, ValType,
+};
 
 use super::{PAGES_MAX, RESERVE_PAGES, SHADOW_ELEMENTS};
 use crate::UploadError;
+use crate::links::{Links, is_function};
 use crate::scan::invalid;
 
 /// The custom section in which a core module says how it grows.
@@ -31,7 +37,6 @@ pub(super) struct Survey {
 /// A core module's index spaces; imports count too.
 #[derive(Debug, Default)]
 pub(super) struct Module {
-    pub(super) types: u32,
     pub(super) functions: u32,
     pub(super) tables: u32,
     pub(super) globals: u32,
@@ -41,6 +46,21 @@ pub(super) struct Module {
     pub(super) memories: Vec<MemoryType>,
     /// Its code grows or measures one.
     pub(super) measures: bool,
+    /// The functions that it exports for texts to be written into its memory.
+    pub(super) reallocs: BTreeSet<u32>,
+    /// What it imports that the host makes, and the units that a call costs.
+    pub(super) charged: BTreeMap<u32, u32>,
+    types: Vec<Type>,
+    /// By function, its type.
+    function_types: Vec<u32>,
+}
+
+/// What must be known of a type.
+#[derive(Debug)]
+struct Type {
+    parameters: u32,
+    /// Whether it is the one that a `realloc` must have.
+    is_realloc: bool,
 }
 
 impl Survey {
@@ -49,10 +69,15 @@ impl Survey {
     /// # Errors
     /// When it is not valid.
     pub(super) fn of(component: &[u8]) -> Result<Self, UploadError> {
+        let mut links = Links::default();
+        for payload in Parser::new(0).parse_all(component) {
+            links.step(&payload.map_err(|error| invalid(&error))?)?;
+        }
         let mut survey = Self::default();
         for payload in Parser::new(0).parse_all(component) {
+            let payload = payload.map_err(|error| invalid(&error))?;
             survey
-                .look_at(&payload.map_err(|error| invalid(&error))?)
+                .look_at(&payload, &links)
                 .map_err(|error| invalid(&error))?;
         }
         Ok(survey)
@@ -69,7 +94,12 @@ impl Survey {
         u8::try_from(room).map_or(RESERVE_PAGES, |room| room.min(RESERVE_PAGES))
     }
 
-    fn look_at(&mut self, payload: &Payload<'_>) -> wasmparser::Result<()> {
+    /// Whether the host does something that must be charged for.
+    pub(super) fn charges(&self) -> bool {
+        self.modules.iter().any(Module::charges)
+    }
+
+    fn look_at(&mut self, payload: &Payload<'_>, links: &Links<'_>) -> wasmparser::Result<()> {
         if let Payload::Version {
             encoding: Encoding::Module,
             ..
@@ -85,15 +115,36 @@ impl Survey {
         match payload {
             Payload::TypeSection(section) => {
                 for group in section.clone() {
-                    module.types += group?.types().len() as u32;
+                    let group = group?;
+                    let types = group.types().map(|ty| Type::of(&ty.composite_type.inner));
+                    module.types.extend(types);
                 }
             }
             Payload::ImportSection(section) => {
                 for import in section.clone().into_imports() {
-                    module.import(import?.ty);
+                    let import = import?;
+                    if let Some(units) = links.charged(import.module, import.name)
+                        && matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_))
+                    {
+                        module.charged.insert(module.functions, units);
+                    }
+                    module.import(import.ty);
                 }
             }
-            Payload::FunctionSection(section) => module.functions += section.count(),
+            Payload::FunctionSection(section) => {
+                module.functions += section.count();
+                for ty in section.clone() {
+                    module.function_types.push(ty?);
+                }
+            }
+            Payload::ExportSection(section) if !links.reallocs().is_empty() => {
+                for export in section.clone() {
+                    let export = export?;
+                    if links.reallocs().contains(export.name) && module.is_realloc(&export) {
+                        module.reallocs.insert(export.index);
+                    }
+                }
+            }
             Payload::GlobalSection(section) => module.globals += section.count(),
             Payload::TableSection(section) => {
                 module.tables += section.count();
@@ -134,13 +185,55 @@ impl Survey {
 }
 
 impl Module {
+    /// How many types it has.
+    pub(super) fn types(&self) -> u32 {
+        self.types.len() as u32
+    }
+
+    /// Whether something is put in front of some of its functions.
+    pub(super) fn charges(&self) -> bool {
+        !self.reallocs.is_empty() || !self.charged.is_empty()
+    }
+
+    /// A function's type, and how many parameters it has.
+    pub(super) fn signature(&self, function: u32) -> (u32, u32) {
+        let ty = self.function_types.get(function as usize).copied();
+        let ty = ty.unwrap_or_default();
+        let parameters = self.types.get(ty as usize).map(|ty| ty.parameters);
+        (ty, parameters.unwrap_or_default())
+    }
+
+    fn is_realloc(&self, export: &Export<'_>) -> bool {
+        let (ty, _) = self.signature(export.index);
+        let ty = self.types.get(ty as usize);
+        is_function(export.kind) && ty.is_some_and(|ty| ty.is_realloc)
+    }
+
     fn import(&mut self, ty: TypeRef) {
         match ty {
-            TypeRef::Func(_) | TypeRef::FuncExact(_) => self.functions += 1,
+            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                self.functions += 1;
+                self.function_types.push(ty);
+            }
             TypeRef::Table(_) => self.tables += 1,
             TypeRef::Memory(_) => self.memories_imported += 1,
             TypeRef::Global(_) => self.globals += 1,
             TypeRef::Tag(_) => {}
+        }
+    }
+}
+
+impl Type {
+    fn of(ty: &CompositeInnerType) -> Self {
+        let CompositeInnerType::Func(ty) = ty else {
+            return Self {
+                parameters: 0,
+                is_realloc: false,
+            };
+        };
+        Self {
+            parameters: ty.params().len() as u32,
+            is_realloc: *ty == FuncType::new([ValType::I32; 4], [ValType::I32]),
         }
     }
 }

@@ -5,6 +5,8 @@
 
 mod cases;
 mod generated;
+mod imports;
+mod reallocs;
 mod scripts;
 mod surveys;
 
@@ -53,17 +55,21 @@ fn rewritten(modules: &[&[u8]]) -> (u8, Vec<Vec<u8>>) {
     let Rewritten {
         bytes,
         reserve_pages,
-    } = rewrite(&component).unwrap();
-    let modules = wasmparser::Parser::new(0)
-        .parse_all(&bytes)
+    } = rewrite(&component, true).unwrap();
+    (reserve_pages, self::modules(&bytes))
+}
+
+/// The modules in a component, however deep.
+fn modules(bytes: &[u8]) -> Vec<Vec<u8>> {
+    wasmparser::Parser::new(0)
+        .parse_all(bytes)
         .filter_map(|payload| match payload.unwrap() {
             wasmparser::Payload::ModuleSection {
                 unchecked_range, ..
             } => Some(bytes[unchecked_range].to_vec()),
             _ => None,
         })
-        .collect();
-    (reserve_pages, modules)
+        .collect()
 }
 
 /// How a call, or making the instance, went.

@@ -2,7 +2,7 @@
 
 use wasmtime::component::Resource;
 
-use super::interface::{Interface, misuse, wasi};
+use super::interface::{Interface, charge_list, misuse, wasi};
 use super::output::Output;
 use super::streams::Input;
 
@@ -10,10 +10,14 @@ struct TerminalInput;
 struct TerminalOutput;
 
 pub(super) fn environment(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
-    interface.func("get-environment", |_, ()| {
+    interface.func("get-environment", |caller, ()| {
+        charge_list(caller, 0)?;
         Ok((Vec::<(String, String)>::new(),))
     })?;
-    interface.func("get-arguments", |_, ()| Ok((Vec::<String>::new(),)))?;
+    interface.func("get-arguments", |caller, ()| {
+        charge_list(caller, 0)?;
+        Ok((Vec::<String>::new(),))
+    })?;
     interface.func("initial-cwd", |_, ()| Ok((None::<String>,)))
 }
 

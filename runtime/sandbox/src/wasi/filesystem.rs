@@ -14,7 +14,7 @@ use self::types::{
 use super::folder::{
     ENTRIES_MAX, Entries, ErrorCode, Identity, Kind, Open, PATH_BYTES_MAX, Refusal,
 };
-use super::interface::{Caller, Interface, wasi};
+use super::interface::{Caller, Interface, charge_list, wasi};
 use super::output::Output;
 use super::streams::{CHUNK_BYTES, Input, IoError};
 use crate::fuel::charge_bytes;
@@ -24,7 +24,9 @@ const DATA: &str = "/data";
 
 /// What asking the host's filesystem costs, in bytes handed over.
 pub(super) const FILE_BYTES: usize = 2_000;
-/// The same, for each entry of a folder that is listed.
+/// What opening something costs besides, and beginning to list a folder.
+const OPEN_BYTES: usize = 3_000;
+/// What is added for each entry of a folder that is listed.
 const ENTRY_BYTES: usize = 500;
 
 /// Files whose identity one run may ask for.
@@ -38,6 +40,7 @@ type Answered<T> = wasmtime::Result<(Result<T, ErrorCode>,)>;
 
 pub(super) fn preopens(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
     interface.func("get-directories", |caller, ()| {
+        charge_list(caller, 0)?;
         let Some(data) = caller.data().data.clone() else {
             return Ok((Vec::new(),));
         };
@@ -89,7 +92,7 @@ fn reading(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
                 (bytes, ended)
             });
             if let Ok((bytes, _)) = &read {
-                charge_bytes(caller, bytes.len())?;
+                charge_list(caller, bytes.len())?;
             }
             Ok((read,))
         },
@@ -104,7 +107,7 @@ fn reading(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
                 Err(ErrorCode::Overflow) => ENTRIES_MAX,
                 Err(_) => 0,
             };
-            charge_bytes(caller, looked_at * ENTRY_BYTES)?;
+            charge_bytes(caller, OPEN_BYTES + looked_at * ENTRY_BYTES)?;
             Ok((match listed {
                 Ok(entries) => Ok(wasi(caller).table.push(entries)?),
                 Err(code) => Err(code),
@@ -119,7 +122,7 @@ fn reading(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
                 Some(Err(code)) => return Ok((Err(code),)),
                 Some(Ok((kind, name))) => DirectoryEntry::new(kind, name),
             };
-            charge_bytes(caller, entry.name.len())?;
+            charge_list(caller, entry.name.len())?;
             Ok((Ok(Some(entry)),))
         },
     )
@@ -204,7 +207,7 @@ fn paths(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
         |caller, (this, path): (Resource<Descriptor>, WasmStr)| {
             let target = asked_at(caller, &this, &path, Open::read_link)?;
             if let Ok(target) = &target {
-                charge_bytes(caller, target.len())?;
+                charge_list(caller, target.len())?;
             }
             Ok((target,))
         },
@@ -230,6 +233,7 @@ fn open_at(
         return Ok((Err(ErrorCode::ReadOnly),));
     }
     let follow = path_flags.contains(PathFlags::SYMLINK_FOLLOW);
+    charge_bytes(caller, OPEN_BYTES)?;
     let permits = Arc::clone(&wasi(caller).open);
     let opened = asked_at(caller, &this, &path, |open, path| {
         let opened = open.open(path, follow, &permits)?;

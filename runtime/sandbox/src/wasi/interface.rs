@@ -6,7 +6,7 @@ use wasmtime::component::{
 };
 
 use super::Wasi;
-use crate::fuel::charge;
+use crate::fuel::{HOST_CALL_FUEL, charge, charge_bytes};
 use crate::host::Misuse;
 use crate::state::RunState;
 
@@ -84,6 +84,13 @@ impl Interface<'_> {
 /// What the stand-ins keep for the run.
 pub(super) fn wasi<'a>(caller: &'a mut Caller<'_>) -> &'a mut Wasi {
     caller.data_mut().wasi.get_or_insert_default()
+}
+
+/// Charges for bytes in a list or a text that is handed over. The guest is
+/// called to make room for it, which costs as much as calling the host.
+pub(super) fn charge_list(caller: &mut Caller<'_>, bytes: usize) -> wasmtime::Result<()> {
+    charge(caller, HOST_CALL_FUEL)?;
+    charge_bytes(caller, bytes)
 }
 
 /// Ends the run.

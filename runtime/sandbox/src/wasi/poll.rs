@@ -3,11 +3,10 @@
 use wasmtime::component::Resource;
 
 use super::Wasi;
-use super::interface::{Interface, misuse, wasi};
-use crate::fuel::charge_bytes;
+use super::interface::{Interface, charge_list, misuse, wasi};
 
 /// What looking at one pollable of a list costs, in bytes handed over.
-const POLLABLE_BYTES: usize = 32;
+const POLLABLE_BYTES: usize = 64;
 
 /// `poll.pollable`: a moment of the monotonic clock. Everything else that can
 /// be waited for is ready from the beginning.
@@ -38,7 +37,7 @@ pub(super) fn poll(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
         },
     )?;
     interface.func("poll", |caller, (list,): (Vec<Resource<Pollable>>,)| {
-        charge_bytes(caller, list.len() * POLLABLE_BYTES)?;
+        charge_list(caller, list.len() * POLLABLE_BYTES)?;
         if list.is_empty() {
             return Err(misuse("`poll` was given nothing to wait for"));
         }

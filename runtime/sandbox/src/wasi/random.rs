@@ -2,8 +2,7 @@
 //! an event's id and the rule's name can work them out, so they are no source
 //! of secrets, whatever the interface is called.
 
-use super::interface::{Caller, Interface, misuse};
-use crate::fuel::charge_bytes;
+use super::interface::{Caller, Interface, charge_list, misuse};
 
 /// Bytes that one call may ask for; as many as the Web Cryptography API
 /// gives.
@@ -38,7 +37,7 @@ fn bytes(caller: &mut Caller<'_>, len: u64) -> wasmtime::Result<Vec<u8>> {
         )));
     }
     let mut bytes = vec![0; len as usize];
-    charge_bytes(caller, bytes.len())?;
+    charge_list(caller, bytes.len())?;
     caller.data_mut().fill_random(&mut bytes);
     Ok(bytes)
 }

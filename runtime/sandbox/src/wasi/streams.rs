@@ -7,7 +7,7 @@ use wasmtime::component::{ComponentType, Lower, Resource, WasmList};
 
 use super::filesystem::FILE_BYTES;
 use super::folder::{ErrorCode, Open};
-use super::interface::{Caller, Interface, misuse, wasi};
+use super::interface::{Caller, Interface, charge_list, misuse, wasi};
 use super::output::Output;
 use super::poll::Pollable;
 use crate::fuel::charge_bytes;
@@ -16,7 +16,7 @@ use crate::fuel::charge_bytes;
 pub(super) const CHUNK_BYTES: u64 = 65_536;
 
 /// What a line for the log costs, in bytes handed over.
-const LINE_BYTES: usize = 50;
+const LINE_BYTES: usize = 100;
 
 /// `streams.input-stream`.
 pub(super) enum Input {
@@ -147,10 +147,10 @@ fn read(
             return Ok(Err(StreamError::LastOperationFailed(error)));
         }
     };
-    charge_bytes(caller, bytes.len())?;
     if bytes.is_empty() {
         return Ok(Err(StreamError::Closed));
     }
+    charge_list(caller, bytes.len())?;
     if let Input::File { offset, .. } = wasi(caller).table.get_mut(stream)? {
         *offset += bytes.len() as u64;
     }

@@ -15,8 +15,9 @@ pub(crate) fn built(name: &str) -> Vec<u8> {
         PathBuf::from,
     );
     let path = folder.join(format!("{name}.wasm"));
-    std::fs::read(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; run `make guests`", path.display()))
+    std::fs::read(&path).unwrap_or_else(|error| {
+        panic!("{}: {error}; run `make guests setup-tests`", path.display())
+    })
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ringfence_model::{Json, Limits, StopCode};
-use ringfence_sandbox::{Recall, RecallError, RunReport, UploadError};
+use ringfence_sandbox::{Recall, RecallError, RunReport};
 use wasm_encoder::{Encode, InstanceSection, ModuleArg};
 use wasmparser::{Validator, WasmFeatures};
 

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod built;
+mod determinism;
 mod growth;
 mod guest;
 mod holding;

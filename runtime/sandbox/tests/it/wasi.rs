@@ -4,6 +4,7 @@ mod adapter;
 mod bounds;
 mod folder;
 mod interfaces;
+mod scripted;
 
 use ringfence_sandbox::RunReport;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
@@ -45,7 +46,7 @@ pub(crate) fn embed(wat: &[u8]) -> Vec<u8> {
 }
 
 /// A guest with `$show`, which logs bytes of its memory in hexadecimal.
-fn showing(guest: Guest) -> Guest {
+pub(crate) fn showing(guest: Guest) -> Guest {
     guest.with(
         r#"(func $digit (param $at i32) (param $value i32)
              (i32.store8 (local.get $at)
@@ -70,7 +71,7 @@ fn showing(guest: Guest) -> Guest {
 }
 
 /// What `$show` showed.
-fn shown(report: &RunReport) -> Vec<Vec<u8>> {
+pub(crate) fn shown(report: &RunReport) -> Vec<Vec<u8>> {
     let lines = report.log.lines.iter();
     lines
         .filter(|line| line.level == ringfence_model::LogLevel::Debug)

@@ -1,6 +1,6 @@
 ;; Hands six megabytes of text from one nested component to another, which the
 ;; host copies and the meter does not see.
-;; ends: upload too-complex
+;; ends: handle out-of-fuel
 (component
   (component $taker
     (core module $module

@@ -1,6 +1,6 @@
 ;; Hands text from one nested component to another in another encoding, letter
 ;; by letter, which the meter does not see.
-;; ends: upload too-complex
+;; ends: handle out-of-fuel
 (component
   (component $taker
     (core module $module

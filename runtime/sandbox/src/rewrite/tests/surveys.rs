@@ -67,7 +67,7 @@ fn modules_in_inner_components_are_rewritten_too() {
         "(component (core module (memory 1)) (component (component (core module (memory 1) {GROWS}))))"
     );
     let before = wat::parse_str(&wat).unwrap();
-    let after = rewrite(&before).unwrap();
+    let after = rewrite(&before, true).unwrap();
     assert_eq!(after.reserve_pages, 16);
     wasmparser::validate(&after.bytes).unwrap();
     let memories = |bytes: &[u8]| -> Vec<u64> {

@@ -1,0 +1,363 @@
+//! What the components nested in an upload amount to, found out before it is
+//! validated, by one walk.
+//!
+//! A component that is nested may be instantiated many times, by others that
+//! are, too, so that a few bytes ask for billions of instances: they are
+//! counted here, without making them.
+//!
+//! Where two nested components with code call one another, the host copies the
+//! texts that they hand over, in calls that cost no fuel. Each such text is
+//! written where a `realloc` of the component that takes it says, and so it is
+//! charged for there (`rewrite::fronts`). For that each such function must be
+//! the export of a core module: their names are gathered here, and anything
+//! else is refused. So is one that passes on calls without code of its own,
+//! which would be charged for once however often they are passed on. And functions that the host makes are gathered, where a
+//! module imports them, with what a call of them costs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use wasmparser::{
+    CanonicalFunction, CanonicalOption, ComponentAlias, ComponentExternalKind, ComponentInstance,
+    ComponentOuterAliasKind, ComponentTypeRef, Encoding, Export, ExternalKind, Instance, Payload,
+};
+
+use crate::UploadError;
+use crate::engine::CORE_INSTANCES_MAX;
+use crate::scan::{bound, invalid};
+
+/// Instances of components that are made, however they are nested.
+const INSTANCES_MAX: u64 = 64;
+/// Functions lifted and lowered in them. Those between two components are
+/// compiled, and set up in each run, beyond what is seen in the upload. A rule
+/// in JavaScript has 50.
+const FUNCTIONS_MAX: u64 = 1_000;
+/// Different names of `realloc` functions. Toolchains use one or two; each
+/// may add a function to each module.
+const REALLOCS_MAX: u64 = 64;
+
+/// Functions in all bundles that modules are given. CPython's have 2,200.
+const HANDED_MAX: u64 = 100_000;
+
+/// What making, dropping or opening a handle costs, in units of
+/// `rewrite::fronts`.
+const HANDLE_UNITS: u32 = 1;
+/// What a call from a nested component costs besides. It may pass 16 handles
+/// to another without more ado, at 35 ns each.
+const CALL_UNITS: u32 = 4;
+
+/// A walk through an upload.
+#[derive(Debug, Default)]
+pub(crate) struct Links<'a> {
+    /// What is open; no scope for a module.
+    open: Vec<Option<Scope<'a>>>,
+    reallocs: BTreeSet<&'a str>,
+    /// By module and name as it is imported.
+    charged: BTreeMap<(&'a str, &'a str), u32>,
+    handed: u64,
+}
+
+/// A component, as far as the walk has come.
+#[derive(Debug, Default)]
+struct Scope<'a> {
+    makes: Makes,
+    /// By index: what an instance makes; not known of one that is handed in.
+    components: Vec<Option<Makes>>,
+    functions: Vec<CoreFunction<'a>>,
+    instances: Vec<CoreInstance<'a>>,
+}
+
+/// What an instance of a component is made of.
+#[derive(Debug, Default, Clone, Copy)]
+struct Makes {
+    modules: u64,
+    components: u64,
+    functions: u64,
+}
+
+/// Where a core function comes from in the end.
+#[derive(Debug, Clone, Copy)]
+enum CoreFunction<'a> {
+    /// A module exports it under this name.
+    Export(&'a str),
+    /// The host makes it, and a call costs so many units.
+    Host(u32),
+}
+
+#[derive(Debug)]
+enum CoreInstance<'a> {
+    /// Of a module.
+    Module,
+    /// A bundle of what there is already: its functions.
+    Bundle(HashMap<&'a str, CoreFunction<'a>>),
+}
+
+impl<'a> Links<'a> {
+    /// The names under which core modules export what nested components have
+    /// as `realloc`.
+    pub(crate) fn reallocs(&self) -> &BTreeSet<&'a str> {
+        &self.reallocs
+    }
+
+    /// How many units a call of a function costs that a module imports under
+    /// this name, if the host makes it in some instance of some module.
+    pub(crate) fn charged(&self, module: &str, name: &str) -> Option<u32> {
+        self.charged.get(&(module, name)).copied()
+    }
+
+    /// Goes on by one payload.
+    ///
+    /// # Errors
+    /// When too much is made, or texts could be copied free of charge.
+    pub(crate) fn step(&mut self, payload: &Payload<'a>) -> Result<(), UploadError> {
+        match payload {
+            Payload::Version { encoding, .. } => {
+                let component = *encoding == Encoding::Component;
+                self.open.push(component.then(Scope::default));
+                Ok(())
+            }
+            Payload::End(_) => self.close(),
+            Payload::ComponentAliasSection(section) => {
+                for alias in section.clone() {
+                    self.alias(&alias.map_err(|error| invalid(&error))?);
+                }
+                Ok(())
+            }
+            Payload::ComponentCanonicalSection(section) => {
+                for function in section.clone() {
+                    self.canonical(&function.map_err(|error| invalid(&error))?)?;
+                }
+                Ok(())
+            }
+            Payload::InstanceSection(section) => {
+                for instance in section.clone() {
+                    self.instance(&instance.map_err(|error| invalid(&error))?)?;
+                }
+                Ok(())
+            }
+            _ => match self.open.last_mut() {
+                Some(Some(scope)) => scope.step(payload),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn instance(&mut self, instance: &Instance<'a>) -> Result<(), UploadError> {
+        let Some(Some(scope)) = self.open.last_mut() else {
+            return Ok(());
+        };
+        let arguments = match instance {
+            Instance::FromExports(exports) => {
+                scope.bundle(exports);
+                return Ok(());
+            }
+            Instance::Instantiate { args, .. } => args,
+        };
+        for argument in arguments {
+            let given = scope.instances.get(argument.index as usize);
+            let Some(CoreInstance::Bundle(functions)) = given else {
+                continue;
+            };
+            self.handed += functions.len() as u64;
+            bound("functions handed to modules", self.handed, HANDED_MAX)?;
+            for (&name, function) in functions {
+                if let CoreFunction::Host(units @ 1..) = *function {
+                    let charged = self.charged.entry((argument.name, name)).or_default();
+                    *charged = units.max(*charged);
+                }
+            }
+        }
+        scope.makes.modules += 1;
+        scope.instances.push(CoreInstance::Module);
+        scope.makes.check()
+    }
+
+    fn close(&mut self) -> Result<(), UploadError> {
+        let Some(Some(scope)) = self.open.pop() else {
+            return Ok(());
+        };
+        scope.makes.check()?;
+        if let Some(Some(outer)) = self.open.last_mut() {
+            outer.components.push(Some(scope.makes));
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self, alias: &ComponentAlias<'a>) {
+        let ComponentAlias::Outer {
+            kind: ComponentOuterAliasKind::Component,
+            count,
+            index,
+        } = alias
+        else {
+            if let Some(Some(scope)) = self.open.last_mut() {
+                scope.alias(alias);
+            }
+            return;
+        };
+        // What is not there the validator refuses.
+        let from = self.open.iter().rev().nth(*count as usize);
+        let from = from.and_then(Option::as_ref);
+        let makes = from.and_then(|from| *from.components.get(*index as usize)?);
+        if let Some(Some(scope)) = self.open.last_mut() {
+            scope.components.push(makes);
+        }
+    }
+
+    fn canonical(&mut self, function: &CanonicalFunction) -> Result<(), UploadError> {
+        let nested = self.open.len() > 1;
+        let Some(Some(scope)) = self.open.last_mut() else {
+            return Ok(());
+        };
+        scope.makes.functions += 1;
+        let options = match function {
+            CanonicalFunction::Lift {
+                core_func_index,
+                options,
+                ..
+            } => {
+                if nested {
+                    scope.exported(*core_func_index)?;
+                }
+                options
+            }
+            CanonicalFunction::Lower { options, .. } => {
+                // At the top it is the host that is called, and it charges.
+                let units = if nested { CALL_UNITS } else { 0 };
+                scope.functions.push(CoreFunction::Host(units));
+                options
+            }
+            _ => {
+                scope.functions.push(CoreFunction::Host(HANDLE_UNITS));
+                return Ok(());
+            }
+        };
+        for option in options.iter().filter(|_| nested) {
+            match option {
+                CanonicalOption::Realloc(index) => {
+                    self.reallocs.extend(scope.exported(*index)?);
+                }
+                CanonicalOption::PostReturn(index) => {
+                    scope.exported(*index)?;
+                }
+                _ => {}
+            }
+        }
+        scope.makes.check()?;
+        let names = self.reallocs.len() as u64;
+        bound("names of `realloc` functions", names, REALLOCS_MAX)
+    }
+}
+
+impl<'a> Scope<'a> {
+    fn step(&mut self, payload: &Payload<'a>) -> Result<(), UploadError> {
+        match payload {
+            Payload::ComponentInstanceSection(section) => {
+                for instance in section.clone() {
+                    let instance = instance.map_err(|error| invalid(&error))?;
+                    if let ComponentInstance::Instantiate {
+                        component_index, ..
+                    } = instance
+                    {
+                        self.instantiate(component_index)?;
+                    }
+                }
+            }
+            Payload::ComponentImportSection(section) => {
+                for import in section.clone() {
+                    let import = import.map_err(|error| invalid(&error))?;
+                    if let ComponentTypeRef::Component(_) = import.ty {
+                        self.components.push(None);
+                    }
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section.clone() {
+                    let export = export.map_err(|error| invalid(&error))?;
+                    // It has a further index then.
+                    if export.kind == ComponentExternalKind::Component {
+                        let makes = self.components.get(export.index as usize);
+                        self.components.push(makes.copied().flatten());
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The name by which a module exports a core function; none if it is not
+    /// there, which the validator refuses.
+    fn exported(&self, index: u32) -> Result<Option<&'a str>, UploadError> {
+        match self.functions.get(index as usize) {
+            Some(CoreFunction::Export(name)) => Ok(Some(name)),
+            Some(CoreFunction::Host(_)) => Err(UploadError::Unmetered),
+            None => Ok(None),
+        }
+    }
+
+    fn bundle(&mut self, exports: &[Export<'a>]) {
+        let functions = exports.iter().filter_map(|export| {
+            let function = is_function(export.kind)
+                .then(|| self.functions.get(export.index as usize).copied())??;
+            Some((export.name, function))
+        });
+        let functions = functions.collect();
+        self.instances.push(CoreInstance::Bundle(functions));
+    }
+
+    fn instantiate(&mut self, index: u32) -> Result<(), UploadError> {
+        let Some(makes) = self.components.get(index as usize) else {
+            // The validator refuses it.
+            return Ok(());
+        };
+        // What it would make cannot be told.
+        bound(
+            "instances of components that are handed over",
+            u64::from(makes.is_none()),
+            0,
+        )?;
+        let more = makes.unwrap_or_default();
+        self.makes.modules = self.makes.modules.saturating_add(more.modules);
+        let components = more.components.saturating_add(1);
+        self.makes.components = self.makes.components.saturating_add(components);
+        self.makes.functions = self.makes.functions.saturating_add(more.functions);
+        Ok(())
+    }
+
+    fn alias(&mut self, alias: &ComponentAlias<'a>) {
+        match alias {
+            ComponentAlias::CoreInstanceExport {
+                kind,
+                instance_index,
+                name,
+            } if is_function(*kind) => {
+                let function = match self.instances.get(*instance_index as usize) {
+                    Some(CoreInstance::Bundle(functions)) => functions.get(name).copied(),
+                    _ => Some(CoreFunction::Export(name)),
+                };
+                // What is not there the validator refuses.
+                self.functions
+                    .push(function.unwrap_or(CoreFunction::Host(0)));
+            }
+            ComponentAlias::InstanceExport {
+                kind: ComponentExternalKind::Component,
+                ..
+            } => self.components.push(None),
+            _ => {}
+        }
+    }
+}
+
+impl Makes {
+    fn check(self) -> Result<(), UploadError> {
+        let limit = u64::from(CORE_INSTANCES_MAX);
+        bound("instances of core modules", self.modules, limit)?;
+        bound("instances of components", self.components, INSTANCES_MAX)?;
+        let what = "functions lifted and lowered";
+        bound(what, self.functions, FUNCTIONS_MAX)
+    }
+}
+
+pub(crate) fn is_function(kind: ExternalKind) -> bool {
+    matches!(kind, ExternalKind::Func | ExternalKind::FuncExact)
+}
