@@ -39,6 +39,10 @@ use crate::UploadError;
 use crate::scan::invalid;
 use survey::{Module, Survey};
 
+/// Goes up whenever something else is made of a component than before, so that
+/// what was compiled before is not taken for what would be compiled now.
+pub(crate) const REVISION: u32 = 2;
+
 /// Pages that a memory is given beyond those that it declares. An ordinary
 /// allocator's first request and some more: a run of a Rust rule takes 2 to
 /// 17 pages, the latter where its stack is counted too.
