@@ -22,6 +22,7 @@
 //! would have to guess what is a shadow, growth is left alone in the whole
 //! component (`survey`).
 
+mod additions;
 mod fronts;
 mod growth;
 mod module;
