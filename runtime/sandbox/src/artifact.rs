@@ -50,7 +50,8 @@ const NOW: Timestamps = Timestamps {
 pub(crate) struct Artifacts {
     dir: Option<Dir>,
     key: [u8; 32],
-    /// Names what the artifacts are good for: this wasmtime, configured so.
+    /// Names what the artifacts are good for: this wasmtime, configured so,
+    /// and what is made of a component before it is compiled.
     host: String,
     counter: AtomicU64,
     /// What is in the folder. Locked while the folder is changed, so that its
@@ -320,5 +321,6 @@ fn host_name(engine: &Engine) -> String {
         "ringfence 0.1 artifact host",
     ));
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    crate::rewrite::REVISION.hash(&mut hasher);
     hasher.0.finalize().to_hex()[..32].to_owned()
 }

@@ -14,23 +14,19 @@
 //! which would be charged for once however often they are passed on. And functions that the host makes are gathered, where a
 //! module imports them, with what a call of them costs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod scope;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmparser::{
-    CanonicalFunction, CanonicalOption, ComponentAlias, ComponentExternalKind, ComponentInstance,
-    ComponentOuterAliasKind, ComponentTypeRef, Encoding, Export, ExternalKind, Instance, Payload,
+    CanonicalFunction, CanonicalOption, ComponentAlias, ComponentOuterAliasKind, Encoding,
+    ExternalKind, Instance, Payload,
 };
 
+use self::scope::{CoreFunction, CoreInstance, Scope};
 use crate::UploadError;
-use crate::engine::CORE_INSTANCES_MAX;
 use crate::scan::{bound, invalid};
 
-/// Instances of components that are made, however they are nested.
-const INSTANCES_MAX: u64 = 64;
-/// Functions lifted and lowered in them. Those between two components are
-/// compiled, and set up in each run, beyond what is seen in the upload. A rule
-/// in JavaScript has 50.
-const FUNCTIONS_MAX: u64 = 1_000;
 /// Different names of `realloc` functions. Toolchains use one or two; each
 /// may add a function to each module.
 const REALLOCS_MAX: u64 = 64;
@@ -54,41 +50,6 @@ pub(crate) struct Links<'a> {
     /// By module and name as it is imported.
     charged: BTreeMap<(&'a str, &'a str), u32>,
     handed: u64,
-}
-
-/// A component, as far as the walk has come.
-#[derive(Debug, Default)]
-struct Scope<'a> {
-    makes: Makes,
-    /// By index: what an instance makes; not known of one that is handed in.
-    components: Vec<Option<Makes>>,
-    functions: Vec<CoreFunction<'a>>,
-    instances: Vec<CoreInstance<'a>>,
-}
-
-/// What an instance of a component is made of.
-#[derive(Debug, Default, Clone, Copy)]
-struct Makes {
-    modules: u64,
-    components: u64,
-    functions: u64,
-}
-
-/// Where a core function comes from in the end.
-#[derive(Debug, Clone, Copy)]
-enum CoreFunction<'a> {
-    /// A module exports it under this name.
-    Export(&'a str),
-    /// The host makes it, and a call costs so many units.
-    Host(u32),
-}
-
-#[derive(Debug)]
-enum CoreInstance<'a> {
-    /// Of a module.
-    Module,
-    /// A bundle of what there is already: its functions.
-    Bundle(HashMap<&'a str, CoreFunction<'a>>),
 }
 
 impl<'a> Links<'a> {
@@ -245,116 +206,6 @@ impl<'a> Links<'a> {
         scope.makes.check()?;
         let names = self.reallocs.len() as u64;
         bound("names of `realloc` functions", names, REALLOCS_MAX)
-    }
-}
-
-impl<'a> Scope<'a> {
-    fn step(&mut self, payload: &Payload<'a>) -> Result<(), UploadError> {
-        match payload {
-            Payload::ComponentInstanceSection(section) => {
-                for instance in section.clone() {
-                    let instance = instance.map_err(|error| invalid(&error))?;
-                    if let ComponentInstance::Instantiate {
-                        component_index, ..
-                    } = instance
-                    {
-                        self.instantiate(component_index)?;
-                    }
-                }
-            }
-            Payload::ComponentImportSection(section) => {
-                for import in section.clone() {
-                    let import = import.map_err(|error| invalid(&error))?;
-                    if let ComponentTypeRef::Component(_) = import.ty {
-                        self.components.push(None);
-                    }
-                }
-            }
-            Payload::ComponentExportSection(section) => {
-                for export in section.clone() {
-                    let export = export.map_err(|error| invalid(&error))?;
-                    // It has a further index then.
-                    if export.kind == ComponentExternalKind::Component {
-                        let makes = self.components.get(export.index as usize);
-                        self.components.push(makes.copied().flatten());
-                    }
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The name by which a module exports a core function; none if it is not
-    /// there, which the validator refuses.
-    fn exported(&self, index: u32) -> Result<Option<&'a str>, UploadError> {
-        match self.functions.get(index as usize) {
-            Some(CoreFunction::Export(name)) => Ok(Some(name)),
-            Some(CoreFunction::Host(_)) => Err(UploadError::Unmetered),
-            None => Ok(None),
-        }
-    }
-
-    fn bundle(&mut self, exports: &[Export<'a>]) {
-        let functions = exports.iter().filter_map(|export| {
-            let function = is_function(export.kind)
-                .then(|| self.functions.get(export.index as usize).copied())??;
-            Some((export.name, function))
-        });
-        let functions = functions.collect();
-        self.instances.push(CoreInstance::Bundle(functions));
-    }
-
-    fn instantiate(&mut self, index: u32) -> Result<(), UploadError> {
-        let Some(makes) = self.components.get(index as usize) else {
-            // The validator refuses it.
-            return Ok(());
-        };
-        // What it would make cannot be told.
-        bound(
-            "instances of components that are handed over",
-            u64::from(makes.is_none()),
-            0,
-        )?;
-        let more = makes.unwrap_or_default();
-        self.makes.modules = self.makes.modules.saturating_add(more.modules);
-        let components = more.components.saturating_add(1);
-        self.makes.components = self.makes.components.saturating_add(components);
-        self.makes.functions = self.makes.functions.saturating_add(more.functions);
-        Ok(())
-    }
-
-    fn alias(&mut self, alias: &ComponentAlias<'a>) {
-        match alias {
-            ComponentAlias::CoreInstanceExport {
-                kind,
-                instance_index,
-                name,
-            } if is_function(*kind) => {
-                let function = match self.instances.get(*instance_index as usize) {
-                    Some(CoreInstance::Bundle(functions)) => functions.get(name).copied(),
-                    _ => Some(CoreFunction::Export(name)),
-                };
-                // What is not there the validator refuses.
-                self.functions
-                    .push(function.unwrap_or(CoreFunction::Host(0)));
-            }
-            ComponentAlias::InstanceExport {
-                kind: ComponentExternalKind::Component,
-                ..
-            } => self.components.push(None),
-            _ => {}
-        }
-    }
-}
-
-impl Makes {
-    fn check(self) -> Result<(), UploadError> {
-        let limit = u64::from(CORE_INSTANCES_MAX);
-        bound("instances of core modules", self.modules, limit)?;
-        bound("instances of components", self.components, INSTANCES_MAX)?;
-        let what = "functions lifted and lowered";
-        bound(what, self.functions, FUNCTIONS_MAX)
     }
 }
 

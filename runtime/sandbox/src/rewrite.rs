@@ -23,6 +23,7 @@
 //! would have to guess what is a shadow, or the guest says that it seldom grows,
 //! growth is left alone in the whole component (`survey`).
 
+mod additions;
 mod fronts;
 mod growth;
 mod module;
@@ -40,6 +41,10 @@ use crate::UploadError;
 use crate::scan::invalid;
 pub(crate) use growth::EXTRA_FUEL;
 use survey::{Module, Survey};
+
+/// Goes up whenever something else is made of a component than before, so that
+/// what was compiled before is not taken for what would be compiled now.
+pub(crate) const REVISION: u32 = 2;
 
 /// Pages that a memory is given beyond those that it declares. An ordinary
 /// allocator's first request and some more: a run of a Rust rule takes 2 to

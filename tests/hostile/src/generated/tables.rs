@@ -101,6 +101,12 @@ pub(super) fn attacks() -> Vec<Attack> {
             )),
         ),
         attack(
+            "component/thousand-functions",
+            "Links two nested components by a thousand functions, each of which is set up in each run.",
+            refused("too-complex"),
+            linked(500),
+        ),
+        attack(
             "component/thousand-instances",
             "Instantiates an empty module a thousand times.",
             refused("too-complex"),
@@ -130,6 +136,36 @@ fn instances(count: usize) -> Vec<u8> {
         "(core instance (instantiate $empty))".repeat(count)
     );
     upload("many instances", &source, false)
+}
+
+/// Of so many functions, each lifted in one component and lowered in another.
+fn linked(count: usize) -> Vec<u8> {
+    let source = format!(
+        r#"(component
+             (component $giver
+               (core module $m (func (export "f")))
+               (core instance $c (instantiate $m)) {lifted})
+             (instance $giver (instantiate $giver))
+             (component $taker {imported}
+               ;; include: types
+               {lowered}
+               (core module $module
+                 ;; include: component-rule
+                 (func (export "handle") (param i32) (result i32) (i32.const 160)))
+               (core instance $rule (instantiate $module))
+               ;; include: lift
+             )
+             (instance $inner (instantiate $taker {given}))
+             ;; include: reexport
+           )"#,
+        lifted = each(count, |n| format!(
+            "(func (export \"f{n}\") (canon lift (core func $c \"f\")))"
+        )),
+        imported = each(count, |n| format!("(import \"f{n}\" (func $f{n}))")),
+        lowered = each(count, |n| format!("(core func (canon lower (func $f{n})))")),
+        given = each(count, |n| format!("(with \"f{n}\" (func $giver \"f{n}\"))")),
+    );
+    upload("many functions", &source, false)
 }
 
 fn damaged() -> Vec<Attack> {

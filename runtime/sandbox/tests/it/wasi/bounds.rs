@@ -111,3 +111,27 @@ fn every_call_costs_fuel_so_that_none_can_go_on_for_ever() {
         assert_eq!(report.usage.fuel, 1_000_000, "{call}");
     }
 }
+
+/// A function in front charges for it, which is nobody's business.
+#[test]
+fn a_handle_that_is_not_there_ends_the_run_where_it_was_dropped() {
+    let guest = Guest::new()
+        .importing("io/poll", "[resource-drop]pollable", "$drop", "(param i32)")
+        .with("(func $forging (call $drop (i32.const 77)))")
+        .handling("(call $forging) (i32.const 1024)");
+    let sandbox = sandbox();
+    let prepared = prepare(&sandbox, &guest.core());
+    let stop = Given::default()
+        .run(&sandbox, &prepared)
+        .outcome
+        .unwrap_err();
+    assert_eq!(stop.code, StopCode::Trap, "{stop:?}");
+    let functions: Vec<_> = stop
+        .backtrace
+        .iter()
+        .map(|frame| &*frame.function)
+        .collect();
+    assert_eq!(functions[0], "forging", "{functions:?}");
+    let added = |function: &&str| function.starts_with("ringfence:");
+    assert!(!functions.iter().any(added), "{functions:?}");
+}

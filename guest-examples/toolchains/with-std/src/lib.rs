@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 #[allow(unsafe_code, clippy::all, reason = "generated")]
 mod bindings {
-    wit_bindgen::generate!({ path: "../../wit", world: "rule" });
+    wit_bindgen::generate!({ path: "../../../wit", world: "rule" });
     use super::Rule;
     export!(Rule with_types_in self);
 }

@@ -1,82 +1,7 @@
-//! What it takes to hand texts and handles from one nested component to
-//! another, beside what it is charged: CPU time for a thousand fuel. The host
-//! does the copying, and the meter does not see it; see
-//! `runtime/sandbox/src/rewrite/fronts.rs`.
-//!
-//! Each row is the CPU time of runs with many calls less those with none, by
-//! the fuel that the calls were charged; medians over rounds.
-//!
-//! `copies [ROUNDS]`
-
-#![allow(clippy::print_stdout, reason = "prints what it measured")]
-
-use anyhow::{Context, ensure};
-use ringfence_benches::rule::{Rule, config, time};
-use ringfence_benches::{median, table};
-use ringfence_hostile::upload;
-use ringfence_model::Limits;
-
-const ROUNDS: usize = 15;
-/// Bytes that a row copies in a run, if its texts are not empty.
-const BYTES_PER_RUN: u32 = 16 << 20;
-/// Calls in a run with small texts.
-const CALLS_MAX: u32 = 200_000;
-
-/// In what encoding from whom to whom, and of what the text consists.
-const TEXTS: [(&str, &str, &str, &str); 14] = [
-    ("utf8", "utf8", "ASCII", "abcdefgh"),
-    ("utf8", "utf8", "2-byte letters", "\u{e9}\u{e9}\u{e9}\u{e9}"),
-    ("utf8", "utf8", "3 and 1", "\u{20ac}a\u{20ac}b"),
-    ("utf8", "utf8", "4-byte letters", "\u{1f600}\u{1f600}"),
-    ("utf8", "utf16", "ASCII", "abcdefgh"),
-    ("utf8", "utf16", "3 and 1", "\u{20ac}a\u{20ac}b"),
-    ("utf8", "latin1+utf16", "ASCII", "abcdefgh"),
-    ("utf8", "latin1+utf16", "wide at its end", "abcdefgh"),
-    ("utf16", "utf8", "ASCII", "abcd"),
-    ("utf16", "utf8", "wide", "\u{20ac}a\u{20ac}b"),
-    ("utf16", "utf8", "wide at its end", "abcd"),
-    ("utf16", "utf16", "pairs", "\u{1f600}\u{1f600}"),
-    ("utf16", "latin1+utf16", "wide at its end", "abcd"),
-    ("latin1+utf16", "latin1+utf16", "tagged, narrow", "abcd"),
-];
-const LENGTHS: [u32; 5] = [0, 8, 64, 4096, 1 << 20];
-
-fn main() -> anyhow::Result<()> {
-    let rounds = std::env::args().nth(1);
-    let rounds = rounds.map_or(Ok(ROUNDS), |text| text.parse())?;
-    ensure!(rounds > 0, "there must be a round");
-    let mut rows = Vec::new();
-    for (from, to, what, letters) in TEXTS {
-        for bytes in LENGTHS {
-            let name = format!("{from} to {to}, {what}, {bytes} bytes");
-            let calls = (BYTES_PER_RUN / bytes.max(1)).clamp(1, CALLS_MAX);
-            let giver = Giver::of(from, what, letters, bytes);
-            rows.push(row(&name, calls, rounds, |calls| giver.handing(to, calls))?);
-        }
-    }
-    for (name, take) in HANDLES {
-        let made = |calls| handles(take, calls);
-        rows.push(row(name, CALLS_MAX, rounds, made)?);
-    }
-    let name = format!("{LENT} handles lent at once");
-    rows.push(row(&name, CALLS_MAX / 10, rounds, lending)?);
-    rows.push(row(
-        "(a handle made and dropped)",
-        CALLS_MAX,
-        rounds,
-        alone,
-    )?);
-    for (name, code) in OTHERS {
-        let made = |calls| other(code, calls);
-        rows.push(row(name, CALLS_MAX, rounds, made)?);
-    }
-    let head = ["what", "ns a call", "fuel a call", "ns for 1,000 fuel"];
-    table(&head, &rows);
-    Ok(())
-}
+//! The rules that are measured.
 
 /// What is handed over.
-struct Giver<'a> {
+pub(super) struct Giver<'a> {
     encoding: &'a str,
     /// Eight bytes that are repeated.
     pattern: Vec<u8>,
@@ -88,7 +13,7 @@ struct Giver<'a> {
 }
 
 impl<'a> Giver<'a> {
-    fn of(encoding: &'a str, what: &str, letters: &str, bytes: u32) -> Self {
+    pub(super) fn of(encoding: &'a str, what: &str, letters: &str, bytes: u32) -> Self {
         let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let narrow = |text: &str| text.as_bytes().to_vec();
         let encode: &dyn Fn(&str) -> Vec<u8> = if encoding == "utf8" { &narrow } else { &wide };
@@ -113,7 +38,7 @@ impl<'a> Giver<'a> {
     }
 
     /// A rule that hands it over so many times.
-    fn handing(&self, to: &str, calls: u32) -> String {
+    pub(super) fn handing(&self, to: &str, calls: u32) -> String {
         let Self {
             encoding,
             bytes,
@@ -178,15 +103,15 @@ impl<'a> Giver<'a> {
 }
 
 /// The taker's function that is called with handles.
-const HANDLES: [(&str, &str); 2] = [
+pub(super) const HANDLES: [(&str, &str); 2] = [
     ("a handle made, handed over and dropped", "own"),
     ("a handle made, lent and dropped", "borrow"),
 ];
 /// How many are lent at once, of those that a third component made.
-const LENT: usize = 16;
+pub(super) const LENT: usize = 16;
 
 /// Lends a handle often to who must give it back.
-fn lending(calls: u32) -> String {
+pub(super) fn lending(calls: u32) -> String {
     let each = |text: &str| text.repeat(LENT);
     let taken: String = (0..LENT)
         .map(|n| format!("(call $drop (local.get {n}))"))
@@ -250,7 +175,7 @@ fn lending(calls: u32) -> String {
 }
 
 /// Makes and drops one in a component alone, where nothing is handed over.
-fn alone(calls: u32) -> String {
+pub(super) fn alone(calls: u32) -> String {
     format!(
         r#"(component
 ;; include: types
@@ -275,7 +200,7 @@ fn alone(calls: u32) -> String {
     )
 }
 
-fn handles(take: &str, calls: u32) -> String {
+pub(super) fn handles(take: &str, calls: u32) -> String {
     let dropped = match take {
         "own" => "",
         _ => "(call $drop (local.get $handle))",
@@ -336,7 +261,7 @@ fn handles(take: &str, calls: u32) -> String {
 }
 
 /// What ordinary code takes, for comparison.
-const OTHERS: [(&str, &str); 3] = [
+pub(super) const OTHERS: [(&str, &str); 3] = [
     ("(an empty loop)", ""),
     (
         "(a page of memory copied)",
@@ -345,7 +270,7 @@ const OTHERS: [(&str, &str); 3] = [
     ("(asking the host for the time)", "(drop (call $now))"),
 ];
 
-fn other(code: &str, calls: u32) -> String {
+pub(super) fn other(code: &str, calls: u32) -> String {
     format!(
         r#"(module
 ;; include: imports memory realloc manifest describe
@@ -357,43 +282,4 @@ fn other(code: &str, calls: u32) -> String {
         (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
     (i32.const 160)))"#
     )
-}
-
-/// A row of the table, from a rule that makes so many calls.
-fn row(
-    name: &str,
-    calls: u32,
-    rounds: usize,
-    source: impl Fn(u32) -> String,
-) -> anyhow::Result<Vec<String>> {
-    let rule = |calls| rule(&source(calls)).with_context(|| name.to_owned());
-    let (with, without) = (rule(calls)?, rule(0)?);
-    let fuel = with.used()?.fuel - without.used()?.fuel;
-    let mut figures = Vec::new();
-    for _ in 0..rounds {
-        let [with, without] = [&with, &without].map(|rule| {
-            let run = || rule.run().expect("it ran before");
-            time(1, run).cpu.as_secs_f64() * 1e9
-        });
-        figures.push(with - without);
-    }
-    let ns = median(&mut figures);
-    let calls = f64::from(calls);
-    Ok(vec![
-        name.to_owned(),
-        format!("{:.0}", ns / calls),
-        format!("{:.0}", fuel as f64 / calls),
-        format!("{:.0}", ns / fuel as f64 * 1e3),
-    ])
-}
-
-fn rule(source: &str) -> anyhow::Result<Rule> {
-    let bytes = upload("copies", source, source.starts_with("(module"));
-    let limits = Limits {
-        fuel: 1 << 40,
-        deadline_ms: 60_000,
-        memory_bytes: 64 << 20,
-        ..Limits::default()
-    };
-    Rule::within(config(), &bytes, limits)
 }
