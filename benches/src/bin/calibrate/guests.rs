@@ -155,6 +155,17 @@ fn built() -> Vec<(&'static str, &'static str, &'static str, Value)> {
             "conversation.created",
             json!({"tags": tags, "customer": customer}),
         ),
-        ("QuickJS", "quickjs", "bench.run", json!({"n": 200})),
+        (
+            "JavaScript (QuickJS)",
+            "js-survey",
+            "conversation.closed",
+            json!({"contact": "c-1", "closed_by": "a-1", "notes": words(20_000)}),
+        ),
+        (
+            "Python (CPython)",
+            "python-office-hours",
+            "conversation.created",
+            json!({"contact": "c-1", "channel": "email", "tags": &tags[..50]}),
+        ),
     ]
 }

@@ -57,6 +57,9 @@ impl Lab {
             // Enough for all of them: what is measured is work, not limits.
             limits: Limits {
                 fuel: 1_000_000_000,
+                // CPython needs more than the standard plan allows.
+                component_bytes: 32 << 20,
+                memory_bytes: 64 << 20,
                 deadline_ms: 10_000,
                 ..Limits::default()
             },

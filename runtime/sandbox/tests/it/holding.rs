@@ -159,7 +159,7 @@ fn what_takes_too_much_to_instantiate_is_refused() {
         assert!(error.hint().is_some());
     };
     for (fields, fits, says) in [
-        ("", 20, "core module instances"),
+        ("", 20, "instances of core modules"),
         ("(memory 1)", 1, "linear memories"),
         ("(table 1 funcref)", 2, "tables"),
     ] {
