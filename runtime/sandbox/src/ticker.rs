@@ -14,7 +14,20 @@ const TICK_MS: u64 = 5;
 /// Advances the epoch until it is dropped.
 pub(crate) struct Ticker {
     ended: Arc<AtomicBool>,
+    pause: Pause,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Stops the deadlines' clock for a while. For a process with one run at a
+/// time.
+#[derive(Debug, Clone, Default)]
+pub struct Pause(Arc<AtomicBool>);
+
+impl Pause {
+    /// Stops the clock, or lets it go on.
+    pub fn set(&self, paused: bool) {
+        self.0.store(paused, Ordering::Relaxed);
+    }
 }
 
 impl Ticker {
@@ -22,18 +35,28 @@ impl Ticker {
     pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&ended);
+        let pause = Pause::default();
+        let paused = Arc::clone(&pause.0);
         let thread = thread::Builder::new()
             .name("sandbox-ticker".into())
             .spawn(move || {
                 while !seen.load(Ordering::Relaxed) {
                     thread::park_timeout(Duration::from_millis(TICK_MS));
-                    engine.increment_epoch();
+                    if !paused.load(Ordering::Relaxed) {
+                        engine.increment_epoch();
+                    }
                 }
             })?;
         Ok(Self {
             ended,
+            pause,
             thread: Some(thread),
         })
+    }
+
+    /// What stops the clock for a while.
+    pub(crate) fn pause(&self) -> Pause {
+        self.pause.clone()
     }
 }
 
