@@ -174,7 +174,9 @@ impl Death {
 impl std::fmt::Display for Death {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.status)?;
-        match self.last_words.lines().last() {
+        // Not what std adds for developers.
+        let lines = self.last_words.lines();
+        match lines.rev().find(|line| !line.starts_with("note:")) {
             Some(last) => write!(f, ", after: {last}"),
             None => Ok(()),
         }

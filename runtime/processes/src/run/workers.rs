@@ -9,6 +9,7 @@ use ringfence_model::{Limits, Manifest, VersionId};
 use ringfence_sandbox::{
     Describer, Progress, RunError, RunReport, Runner, Runners, Sealed, Task, UploadError,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::lane::Lane;
 use crate::child::Program;
@@ -66,6 +67,7 @@ impl Workers {
     /// # Errors
     /// When a worker cannot be run or cannot confine itself.
     pub fn start(program: Program, config: WorkersConfig) -> io::Result<Self> {
+        raise_descriptors();
         let setting = Arc::new(Setting { program, config });
         let mut aside = Lane::new(Arc::clone(&setting));
         let layers = aside.layers()?;
@@ -84,6 +86,18 @@ impl Workers {
     /// Who comes here waits for its turn. A panic leaves a lane that notices.
     fn aside<R>(&self, work: impl FnOnce(&mut Lane) -> R) -> R {
         work(&mut self.aside.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Each version that is hot has a descriptor: as many are allowed as may be.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit on descriptors cannot be raised");
     }
 }
 
