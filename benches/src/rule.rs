@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use ringfence_model::{Event, EventId, Json, Limits, Lineage, RuleName, TenantId};
-use ringfence_sandbox::{NothingRemembered, Prepared, Recall, Run, Sandbox, SandboxConfig};
+use ringfence_sandbox::{
+    NothingRemembered, Prepared, Recall, Run, Sandbox, SandboxConfig, Task,
+};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
@@ -57,7 +59,14 @@ impl Rule {
     /// # Errors
     /// When it is refused.
     pub fn new(config: SandboxConfig, component: &[u8]) -> anyhow::Result<Self> {
-        let sandbox = Sandbox::new(config, None)?;
+        Self::within(&Sandbox::new(config, None)?, component)
+    }
+
+    /// Compiles it in this sandbox.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn within(sandbox: &Sandbox, component: &[u8]) -> anyhow::Result<Self> {
         let limits = Limits::default();
         let inspected = sandbox.inspect(component, &limits)?;
         let prepared = sandbox.prepare(inspected.version, &inspected.manifest, &limits, &|| {
@@ -65,7 +74,7 @@ impl Rule {
         })?;
         let tenant: TenantId = "acme".parse()?;
         Ok(Self {
-            sandbox,
+            sandbox: sandbox.clone(),
             prepared,
             event: event(&tenant)?,
             tenant,
@@ -76,14 +85,11 @@ impl Rule {
         })
     }
 
-    /// Runs it once; how many effects it returned.
-    ///
-    /// # Errors
-    /// When it is stopped.
-    pub fn run(&self) -> anyhow::Result<usize> {
-        let report = self.sandbox.run(
-            &self.prepared,
-            &Run {
+    /// A run of it.
+    pub fn task(&self) -> Task<'_> {
+        Task {
+            prepared: &self.prepared,
+            run: Run {
                 event: &self.event,
                 tenant: &self.tenant,
                 rule: &self.name,
@@ -92,7 +98,16 @@ impl Rule {
                 fuel: self.limits.fuel,
                 recall: &self.recall,
             },
-        )?;
+        }
+    }
+
+    /// Runs it once; how many effects it returned.
+    ///
+    /// # Errors
+    /// When it is stopped.
+    pub fn run(&self) -> anyhow::Result<usize> {
+        let task = self.task();
+        let report = self.sandbox.run(task.prepared, &task.run)?;
         match report.outcome {
             Ok(effects) => Ok(effects.len()),
             Err(stop) => bail!("{}: {}", stop.code, stop.message),

@@ -279,6 +279,8 @@ impl Worker {
 
     /// Sends all of a batch. Only the code that it needs may make it wait.
     fn send(&mut self, tasks: &[Task<'_>]) -> io::Result<()> {
+        let deadlines = tasks.iter().map(|task| task.run.limits.deadline_ms);
+        self.wait_at_most(deadlines.max().unwrap_or(0))?;
         for task in tasks {
             let prepared = task.prepared;
             let code = prepared.sealed();
@@ -321,7 +323,6 @@ impl Worker {
 
     /// Waits for the report of a run, and answers what it asks for.
     fn receive(&mut self, task: &Task<'_>) -> io::Result<Result<RunReport, RunError>> {
-        self.wait_for(task.run.limits)?;
         let (mut recalled, mut failed) = (Vec::<Recalled>::new(), None);
         loop {
             let Some(frame) = self.child.channel.next()? else {
@@ -362,7 +363,7 @@ impl Worker {
         code: &Sealed,
         limits: &Limits,
     ) -> io::Result<Described> {
-        self.wait_for(limits)?;
+        self.wait_at_most(limits.deadline_ms)?;
         let slot = self.load(version, code)?;
         let limits = limits.clone();
         let channel = &mut self.child.channel;
@@ -377,9 +378,10 @@ impl Worker {
         }
     }
 
-    /// Bounds how long the next answer is waited for.
-    fn wait_for(&mut self, limits: &Limits) -> io::Result<()> {
-        let timeout = Duration::from_millis(limits.deadline_ms) + GRACE;
+    /// Bounds how long each answer is waited for, by the longest of the
+    /// deadlines: a short run's answer may be sent after a long run.
+    fn wait_at_most(&mut self, deadline_ms: u64) -> io::Result<()> {
+        let timeout = Duration::from_millis(deadline_ms) + GRACE;
         if self.timeout != timeout {
             self.timeout = timeout;
             self.child.channel.set_timeout(Some(timeout))?;
