@@ -64,5 +64,6 @@ bench: guests ## Ringfence beside its peers, built with optimization
 	cargo build --release --workspace --bins
 	@"$(TARGET_DIR)/release/execute"
 	@"$(TARGET_DIR)/release/growth"
-	@"$(TARGET_DIR)/release/ingest"
+	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/workers"
+	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/ingest"
 	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/compile"

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use ringfence_model::{Event, EventId, Json, Limits, Lineage, RuleName, TenantId};
-use ringfence_sandbox::{
-    NothingRemembered, Prepared, Recall, Run, Sandbox, SandboxConfig, Task,
-};
+use ringfence_sandbox::{NothingRemembered, Prepared, Recall, Run, Sandbox, SandboxConfig, Task};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 

@@ -61,7 +61,13 @@ fn main() -> Result<()> {
             ]);
         }
     }
-    let head = ["us per run, lanes", "threads", "processes", "added", "ratio"];
+    let head = [
+        "us per run, lanes",
+        "threads",
+        "processes",
+        "added",
+        "ratio",
+    ];
     table(&head, &rows);
     let mut replaced = replacements()?;
     let worst = replaced.iter().copied().fold(0.0, f64::max);

@@ -55,8 +55,8 @@ impl Crash {
             ),
         )
         .hint(
-            "The rule is in quarantine until it is activated again. Tell the operator: code in a \
-             sandbox should not be able to do this.",
+            "Tell the operator: code in a sandbox should not be able to do this. A rule in force \
+             that does it is in quarantine until it is activated again.",
         )
     }
 

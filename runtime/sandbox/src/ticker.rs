@@ -1,7 +1,7 @@
 //! The deadline's clock: one thread that advances the engine's epoch.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -31,15 +31,19 @@ impl Pause {
 }
 
 impl Ticker {
-    /// Starts the thread.
+    /// Starts the thread, and waits until it runs: whoever takes rights or
+    /// memory from this process next must not take them from its beginning.
     pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&ended);
         let pause = Pause::default();
         let paused = Arc::clone(&pause.0);
+        let (up, is_up) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("sandbox-ticker".into())
             .spawn(move || {
+                // Nobody waits any more only if this process is at its end.
+                let _ = up.send(());
                 while !seen.load(Ordering::Relaxed) {
                     thread::park_timeout(Duration::from_millis(TICK_MS));
                     if !paused.load(Ordering::Relaxed) {
@@ -47,6 +51,7 @@ impl Ticker {
                     }
                 }
             })?;
+        is_up.recv().map_err(std::io::Error::other)?;
         Ok(Self {
             ended,
             pause,

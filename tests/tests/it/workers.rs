@@ -108,7 +108,10 @@ async fn killed_workers_lose_nothing_and_do_nothing_twice() {
     }
     for tenant in [&acme, &other] {
         let effects = tenant.effects().await;
-        let ids: HashSet<_> = effects.iter().map(|effect| effect["id"].to_string()).collect();
+        let ids: HashSet<_> = effects
+            .iter()
+            .map(|effect| effect["id"].to_string())
+            .collect();
         assert_eq!((effects.len(), ids.len()), (EVENTS, EVENTS));
     }
 }

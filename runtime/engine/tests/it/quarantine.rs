@@ -37,7 +37,8 @@ async fn a_rule_that_kills_two_workers_waits_to_be_activated_again() {
     assert_eq!((counts.done, counts.dead_lettered), (30, 1));
 
     let store = host.engine.store();
-    let letters = store.dead_letters(&host.tenant, &DeadLetterFilter::default(), None, 10);
+    let all = DeadLetterFilter::default();
+    let letters = store.dead_letters(&host.tenant, &all, None, 10);
     let letters = letters.await.unwrap();
     let stop = &letters.items[0].stop;
     assert_eq!(stop.code, StopCode::CrashedWorker);
