@@ -401,3 +401,7 @@ impl<T> Scheduler<T> {
 #[cfg(test)]
 #[path = "scheduler_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "scheduler_batch_tests.rs"]
+mod batch_tests;

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use ringfence_tests::{Server, event};
+use ringfence_tests::{PATIENCE, Server, event};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 const EVENTS: usize = 2_000;
 const KILLS: usize = 10;
@@ -65,6 +65,25 @@ async fn a_worker_has_its_channel_and_nothing_else() {
             assert!(expected, "a worker holds {target}");
         }
     }
+}
+
+/// Whatever ends the server: nobody is left who would have to be ended.
+#[tokio::test]
+async fn workers_do_not_outlive_their_server() {
+    let mut server = Server::start().await;
+    let acme = server.tenant("acme").await;
+    acme.activate("escalate-urgent").await;
+    let urgent = event("conversation.created", "c", json!({"priority": "urgent"}));
+    acme.run(&[urgent]).await;
+    let workers = workers(&server);
+    assert!(!workers.is_empty());
+    server.kill();
+    let gone = async {
+        while workers.iter().any(|worker| worker.exists()) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("the workers end");
 }
 
 #[tokio::test]
