@@ -68,5 +68,6 @@ bench: guests setup-tests ## Ringfence beside its peers, built with optimization
 	@"$(TARGET_DIR)/release/growth"
 	@"$(TARGET_DIR)/release/languages"
 	@"$(TARGET_DIR)/release/copies"
-	@"$(TARGET_DIR)/release/ingest"
+	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/workers"
+	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/ingest"
 	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/compile"

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use ringfence_model::{Event, EventId, Json, Limits, Lineage, RuleName, TenantId, Usage};
 use ringfence_sandbox::{
-    NothingRemembered, Prepared, Recall, Run, RunReport, Sandbox, SandboxConfig,
+    NothingRemembered, Prepared, Recall, Run, RunReport, Sandbox, SandboxConfig, Task,
 };
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
@@ -61,22 +61,21 @@ impl Rule {
     /// # Errors
     /// When it is refused.
     pub fn new(config: SandboxConfig, component: &[u8]) -> anyhow::Result<Self> {
-        Self::within(config, component, Limits::default())
+        Self::within(&Sandbox::new(config, None)?, component, Limits::default())
     }
 
-    /// The same, within these limits.
+    /// Compiles it in this sandbox, within these limits.
     ///
     /// # Errors
     /// When it is refused.
-    pub fn within(config: SandboxConfig, component: &[u8], limits: Limits) -> anyhow::Result<Self> {
-        let sandbox = Sandbox::new(config, None)?;
+    pub fn within(sandbox: &Sandbox, component: &[u8], limits: Limits) -> anyhow::Result<Self> {
         let inspected = sandbox.inspect(component, &limits)?;
         let prepared = sandbox.prepare(inspected.version, &inspected.manifest, &limits, &|| {
             Ok(None)
         })?;
         let tenant: TenantId = "acme".parse()?;
         Ok(Self {
-            sandbox,
+            sandbox: sandbox.clone(),
             prepared,
             event: event(&tenant)?,
             tenant,
@@ -86,6 +85,22 @@ impl Rule {
             limits,
             recall: Arc::new(NothingRemembered),
         })
+    }
+
+    /// A run of it.
+    pub fn task(&self) -> Task<'_> {
+        Task {
+            prepared: &self.prepared,
+            run: Run {
+                event: &self.event,
+                tenant: &self.tenant,
+                rule: &self.name,
+                config: &self.config,
+                limits: &self.limits,
+                fuel: self.limits.fuel,
+                recall: &self.recall,
+            },
+        }
     }
 
     /// Runs it once; how many effects it returned.
@@ -112,19 +127,8 @@ impl Rule {
     }
 
     fn report(&self) -> anyhow::Result<RunReport> {
-        let report = self.sandbox.run(
-            &self.prepared,
-            &Run {
-                event: &self.event,
-                tenant: &self.tenant,
-                rule: &self.name,
-                config: &self.config,
-                limits: &self.limits,
-                fuel: self.limits.fuel,
-                recall: &self.recall,
-            },
-        )?;
-        Ok(report)
+        let task = self.task();
+        Ok(self.sandbox.run(task.prepared, &task.run)?)
     }
 }
 

@@ -27,4 +27,5 @@ mod it {
     mod shutdown;
     mod state;
     mod uploads;
+    mod workers;
 }

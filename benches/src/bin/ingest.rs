@@ -2,6 +2,9 @@
 //! of 100, and how many it carries to their end, beside what the same disk
 //! takes when the same bytes are appended and synced batch by batch.
 //!
+//! Rules run on threads of the process and, where `RINGFENCE_BIN` names the
+//! binary, once more in worker processes.
+//!
 //! `cargo run --release -p ringfence-benches --bin ingest [EVENTS]`
 
 #![allow(clippy::print_stdout)] // a bench's report is its output
@@ -18,7 +21,8 @@ use anyhow::{Context, Result, ensure};
 use ringfence_benches::{start, table};
 use ringfence_engine::{Engine, EngineConfig, EventDone, Observer, SystemClock};
 use ringfence_model::Limits;
-use ringfence_sandbox::{Sandbox, SandboxConfig};
+use ringfence_processes::{Program, Workers, WorkersConfig};
+use ringfence_sandbox::{CompileHere, Sandbox, SandboxConfig};
 use ringfence_server::{Metrics, ServerConfig};
 use ringfence_store::Sqlite;
 use tokio::net::TcpListener;
@@ -48,7 +52,7 @@ struct Host {
 }
 
 impl Host {
-    async fn start() -> Result<Self> {
+    async fn start(workers: Option<&Path>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let store = Arc::new(Sqlite::open(folder.path().join("ringfence.db"))?);
         let config = EngineConfig {
@@ -64,10 +68,18 @@ impl Host {
             reserve_growth: true,
             artifact_key: [7; 32],
         };
-        let sandbox = Sandbox::new(sandbox, None)?;
         let done = Arc::new(Done::default());
         let clock = Arc::new(SystemClock::start());
-        let engine = Engine::start(store, sandbox, clock, done.clone(), config).await?;
+        let engine = if let Some(binary) = workers {
+            let settings = WorkersConfig::new(sandbox.memory_bytes_max, sandbox.cache_bytes);
+            let workers = Arc::new(Workers::start(Program::at(binary), settings)?);
+            let compiler = Arc::new(CompileHere::new(&sandbox)?);
+            let sandbox = Sandbox::without_code(sandbox, None, compiler, workers.clone())?;
+            Engine::start_with(store, sandbox, workers, clock, done.clone(), config).await?
+        } else {
+            let sandbox = Sandbox::new(sandbox, None)?;
+            Engine::start(store, sandbox, clock, done.clone(), config).await?
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel();
@@ -195,8 +207,8 @@ fn bare_disk(events: u64) -> Result<f64> {
     Ok((batches * BATCH) as f64 / begun.elapsed().as_secs_f64())
 }
 
-async fn measure(events: u64, rule: Option<&Path>) -> Result<(f64, f64)> {
-    let host = Host::start().await?;
+async fn measure(events: u64, rule: Option<&Path>, workers: Option<&Path>) -> Result<(f64, f64)> {
+    let host = Host::start(workers).await?;
     let client = reqwest::Client::new();
     set_up(&client, &host.url, rule).await?;
     let begun = start();
@@ -219,9 +231,9 @@ fn guest(name: &str) -> PathBuf {
 async fn main() -> Result<()> {
     let events = std::env::args().nth(1).map_or(Ok(200_000), |n| n.parse())?;
     let bare = bare_disk(events.min(50_000))?;
-    let (accepted, gone) = measure(events, None).await?;
+    let (accepted, gone) = measure(events, None, None).await?;
     let rule = guest("escalate-urgent");
-    let (accepted_with, done) = measure(events, Some(&rule)).await?;
+    let (accepted_with, done) = measure(events, Some(&rule), None).await?;
     let row = |name: &str, figure: f64| {
         vec![
             name.to_owned(),
@@ -229,13 +241,19 @@ async fn main() -> Result<()> {
             format!("{:.2}", figure / bare),
         ]
     };
-    let rows = [
+    let mut rows = vec![
         row("bare append and sync, one batch at a time", bare),
         row("accepted, no rule wants them", accepted),
         row("accepted and finished, no rule wants them", gone),
         row("accepted while `escalate-urgent` runs", accepted_with),
         row("accepted, run by `escalate-urgent`, committed", done),
     ];
+    if let Some(binary) = std::env::var_os("RINGFENCE_BIN") {
+        let binary = PathBuf::from(binary);
+        let (accepted, done) = measure(events, Some(&rule), Some(&binary)).await?;
+        rows.push(row("accepted while it runs in worker processes", accepted));
+        rows.push(row("accepted, run in worker processes, committed", done));
+    }
     table(&["events per second", "", "of bare"], &rows);
     Ok(())
 }

@@ -14,6 +14,7 @@ use anyhow::ensure;
 use ringfence_benches::rule::{Rule, config, guest, time};
 use ringfence_benches::{median, table};
 use ringfence_model::{Json, Limits};
+use ringfence_sandbox::Sandbox;
 use serde_json::json;
 
 /// Each guest and the event's type that it wants.
@@ -70,7 +71,8 @@ fn rule(bytes: &[u8], ty: &str) -> anyhow::Result<Rule> {
         component_bytes: COMPONENT_BYTES,
         ..Limits::default()
     };
-    let mut rule = Rule::within(config(), bytes, limits)?;
+    let sandbox = Sandbox::new(config(), None)?;
+    let mut rule = Rule::within(&sandbox, bytes, limits)?;
     let data = json!({"contact": "ada@example.com", "priority": "urgent"});
     rule.event.ty = ty.into();
     rule.event.data = Json::parse(&data.to_string())?;

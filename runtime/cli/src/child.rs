@@ -14,12 +14,14 @@ pub(crate) struct ChildArgs {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Kind {
     Compile,
+    Run,
 }
 
 /// Confines itself and does its work.
 pub(crate) fn run(args: &ChildArgs) -> Result<Verdict> {
     match args.kind {
         Kind::Compile => ringfence_processes::compile_main(),
+        Kind::Run => ringfence_processes::run_main(),
     }
     .context("the child cannot do its work")?;
     Ok(Verdict::Fine)

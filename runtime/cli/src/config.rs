@@ -7,8 +7,10 @@
 //! data = "data"
 //! # Data that tenants' rules may read, each in a folder with its tenant's name.
 //! tenant_data = "tenant-data"
-//! # Threads that run rules; one per core where it is not said.
+//! # Rules run at one moment; one per core where it is not said.
 //! workers = 2
+//! # Where rules run: in "processes" of their own, or on "threads" of the server's.
+//! run_in = "processes"
 //!
 //! [log]
 //! format = "text"              # or "json"
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) tenant_data: Option<PathBuf>,
     /// The log.
     pub(crate) log: LogConfig,
+    /// Where rules run.
+    pub(crate) run_in: RunIn,
     /// The engine.
     pub(crate) engine: EngineConfig,
     /// Compiled components kept on disk, in bytes.
@@ -88,6 +92,19 @@ pub(crate) struct Overrides {
     pub(crate) tenant_data: Option<PathBuf>,
     /// The log's filter.
     pub(crate) log_filter: Option<String>,
+    /// Where rules run.
+    pub(crate) run_in: Option<RunIn>,
+}
+
+/// Where rules run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RunIn {
+    /// In confined processes of their own: one that dies takes nobody with it
+    #[default]
+    Processes,
+    /// On threads of the server's own process
+    Threads,
 }
 
 /// The log.
@@ -127,6 +144,7 @@ struct File {
     data: Option<PathBuf>,
     tenant_data: Option<PathBuf>,
     workers: Option<usize>,
+    run_in: Option<RunIn>,
     log: LogConfig,
     retention: Retention,
     uploads: UploadsConfig,
@@ -207,6 +225,7 @@ impl Config {
         uploads.bytes = file.uploads.bytes.unwrap_or(uploads.bytes);
         Ok(Self {
             artifact_bytes: file.artifacts.bytes.unwrap_or(ARTIFACT_BYTES),
+            run_in: overrides.run_in.or(file.run_in).unwrap_or_default(),
             listen,
             data: data.unwrap_or_else(|| DATA.into()),
             tenant_data: overrides.tenant_data.or(tenant_data),
@@ -281,23 +300,26 @@ mod tests {
         assert_eq!(config.data, Path::new("data"));
         assert_eq!(config.tenant_data, None);
         assert_eq!(config.log.filter, "info");
+        assert_eq!(config.run_in, RunIn::Processes);
         assert_eq!(config.engine.plans["standard"], Limits::default());
     }
 
     #[test]
     fn the_command_line_goes_before_the_file() {
-        let text = "listen = '0.0.0.0:1'\ndata = 'd'\ntenant_data = 't'\n[log]\nfilter = 'warn'\nformat = 'json'";
+        let text = "listen = '0.0.0.0:1'\nrun_in = 'threads'\ndata = 'd'\ntenant_data = 't'\n[log]\nfilter = 'warn'\nformat = 'json'";
         let from_file = config(text, Overrides::default());
         assert_eq!(from_file.listen.port(), 1);
         assert_eq!(from_file.data, Path::new("/etc/rf/d"));
         let tenant_data = from_file.tenant_data.as_deref();
         assert_eq!(tenant_data, Some(Path::new("/etc/rf/t")));
         assert_eq!(from_file.log.format, LogFormat::Json);
+        assert_eq!(from_file.run_in, RunIn::Threads);
         let overrides = Overrides {
             listen: Some("127.0.0.1:0".parse().unwrap()),
             data: Some("e".into()),
             tenant_data: Some("u".into()),
             log_filter: Some("debug".to_owned()),
+            run_in: Some(RunIn::Processes),
             file: None,
         };
         let overridden = config(text, overrides);
@@ -305,6 +327,7 @@ mod tests {
         assert_eq!(overridden.data, Path::new("e"));
         assert_eq!(overridden.tenant_data.as_deref(), Some(Path::new("u")));
         assert_eq!(overridden.log.filter, "debug");
+        assert_eq!(overridden.run_in, RunIn::Processes);
     }
 
     #[test]
@@ -331,6 +354,7 @@ mod tests {
             ("[plans.a]\nfeul = 1", "feul"),
             ("[plans.a]\nfuel = 1", "`plans.a`"),
             ("workers = 0", "`workers` may be 1"),
+            ("run_in = 'cellar'", "line 1"),
             ("uploads.at_once = 0", "`uploads.at_once` may be 1 to 256"),
             ("[uploads]\nplace = 1", "line 2"),
             ("artifacts.bytes = -1", "line 1"),

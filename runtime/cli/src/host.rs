@@ -5,11 +5,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use ringfence_engine::{Clock, Engine, Observer};
 use ringfence_model::Limits;
-use ringfence_processes::{ChildCompiler, Program};
+use ringfence_processes::{ChildCompiler, Program, Workers, WorkersConfig};
 use ringfence_sandbox::{Sandbox, SandboxConfig};
 
-use crate::config::Config;
+use crate::config::{Config, RunIn};
+use crate::console;
 use crate::data::{self, DataFolder};
+use crate::error::Hint as _;
 
 /// Compiled components kept in memory, in bytes.
 const CACHE_BYTES: u64 = 256 * 1024 * 1024;
@@ -47,8 +49,8 @@ pub(crate) fn compiler() -> Arc<ChildCompiler> {
     Arc::new(ChildCompiler::new(Program::own()))
 }
 
-/// The engine with its store and its sandbox. It recovers what waits and goes
-/// on with it.
+/// The engine with its store, its sandbox, and the processes that it runs rules
+/// in. It recovers what waits and goes on with it.
 pub(crate) async fn start(
     folder: DataFolder,
     config: &Config,
@@ -57,7 +59,10 @@ pub(crate) async fn start(
 ) -> Result<Engine> {
     let runs = config.engine.workers as u64 * 2 + config.engine.uploads.at_once + RUNS_BESIDE;
     let sandbox = SandboxConfig {
-        concurrent_runs: u32::try_from(runs).context("too many workers and uploads")?,
+        concurrent_runs: match config.run_in {
+            RunIn::Processes => 1,
+            RunIn::Threads => u32::try_from(runs).context("too many workers and uploads")?,
+        },
         memory_bytes_max: memory_bytes_max(),
         cache_bytes: CACHE_BYTES,
         artifact_bytes: config.artifact_bytes,
@@ -65,8 +70,37 @@ pub(crate) async fn start(
         reserve_growth: true,
         artifact_key: folder.artifact_key()?,
     };
-    let sandbox = Sandbox::with_compiler(sandbox, Some(folder.artifacts()?), compiler())?;
+    let artifacts = Some(folder.artifacts()?);
     let store = Arc::new(folder.store);
-    let engine = Engine::start(store, sandbox, clock, observer, config.engine.clone()).await;
+    let engine = config.engine.clone();
+    let engine = match config.run_in {
+        RunIn::Processes => {
+            let workers = Arc::new(workers(&sandbox)?);
+            let sandbox =
+                Sandbox::without_code(sandbox, artifacts, compiler(), Arc::clone(&workers) as _)?;
+            Engine::start_with(store, sandbox, workers, clock, observer, engine).await
+        }
+        RunIn::Threads => {
+            let sandbox = Sandbox::with_compiler(sandbox, artifacts, compiler())?;
+            Engine::start(store, sandbox, clock, observer, engine).await
+        }
+    };
     engine.context("cannot start the engine")
+}
+
+/// Rules run in children of this process.
+fn workers(sandbox: &SandboxConfig) -> Result<Workers> {
+    let config = WorkersConfig {
+        tenant_data: sandbox.tenant_data.clone(),
+        reserve_growth: sandbox.reserve_growth,
+        ..WorkersConfig::new(sandbox.memory_bytes_max, CACHE_BYTES)
+    };
+    let workers = Workers::start(Program::own(), config)
+        .context("rules cannot be run, because the processes for them do not run")
+        .hint("Run them on threads of the server with `--run-in threads`, which holds less.")?;
+    let layers = workers.layers();
+    console::say(format_args!(
+        "rules run in processes of their own: {layers}"
+    ));
+    Ok(workers)
 }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use ringfence_governor::ActiveRule;
 use ringfence_model::{Event, Limits, TenantId};
-use ringfence_sandbox::Sandbox;
+use ringfence_sandbox::{Runners, Sandbox, Threads};
 use ringfence_store::{Append, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
@@ -20,6 +20,7 @@ use crate::evaluate::{self, Evaluated};
 use crate::executor::Executor;
 use crate::observer::Observer;
 use crate::pager;
+use crate::quarantine::Quarantines;
 use crate::queue::{self, Bounds, Queue};
 use crate::registry::Registry;
 use crate::uploads::UploadQueue;
@@ -55,7 +56,7 @@ pub(crate) struct Inner {
     pub(crate) executor: Arc<Executor>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Held by whoever changes tenants or rules, from the store to the loop.
-    pub(crate) changes: tokio::sync::Mutex<()>,
+    pub(crate) changes: Arc<tokio::sync::Mutex<()>>,
     pub(crate) uploads: UploadQueue,
     /// One permit per worker.
     evaluations: Arc<Semaphore>,
@@ -72,11 +73,25 @@ struct Running {
 }
 
 impl Engine {
-    /// Recovers what waits, and starts the workers. Must be called within a
-    /// tokio runtime.
+    /// Recovers what waits, and starts the workers, which run rules on threads
+    /// of this process. Must be called within a tokio runtime.
     pub async fn start(
         store: Arc<dyn Store>,
         sandbox: Sandbox,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        config: EngineConfig,
+    ) -> Result<Self, EngineError> {
+        let runners = Arc::new(Threads(sandbox.clone()));
+        Self::start_with(store, sandbox, runners, clock, observer, config).await
+    }
+
+    /// The same, with rules run elsewhere; `sandbox` is one whose code they
+    /// take.
+    pub async fn start_with(
+        store: Arc<dyn Store>,
+        sandbox: Sandbox,
+        runners: Arc<dyn Runners>,
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
         config: EngineConfig,
@@ -95,12 +110,13 @@ impl Engine {
                 queue: Arc::clone(&queue),
                 executor: Arc::new(Executor {
                     sandbox,
+                    runners,
                     store: Arc::clone(&store),
                     unsaved: Arc::default(),
                     runtime: Handle::current(),
                 }),
                 clock,
-                changes: tokio::sync::Mutex::default(),
+                changes: Arc::default(),
                 uploads: UploadQueue::new(config.uploads),
                 evaluations: Arc::new(Semaphore::new(workers)),
                 draining: AtomicBool::new(false),
@@ -162,8 +178,18 @@ impl Engine {
             observer,
         };
         let committer = tokio::spawn(committer.run(results));
-        let workers = (0..workers).map(|index| {
+        let quarantines = Arc::new(Quarantines {
+            store: Arc::clone(self.store()),
+            registry: Arc::clone(&inner.registry),
+            clock: Arc::clone(&inner.clock),
+            changes: Arc::clone(&inner.changes),
+        });
+        let started = (0..workers).map(|index| {
+            let failed = |error: std::io::Error| EngineError::Thread(error.to_string());
+            let runner = inner.executor.runners.runner().map_err(failed)?;
             let worker = Worker {
+                workers,
+                quarantines: Arc::clone(&quarantines),
                 registry: Arc::clone(&inner.registry),
                 queue: Arc::clone(&inner.queue),
                 executor: Arc::clone(&inner.executor),
@@ -172,10 +198,10 @@ impl Engine {
             };
             std::thread::Builder::new()
                 .name(format!("worker-{index}"))
-                .spawn(move || worker.run())
-                .map_err(|error| EngineError::Thread(error.to_string()))
+                .spawn(move || worker.run(runner))
+                .map_err(failed)
         });
-        let workers = workers.collect::<Result<_, _>>()?;
+        let workers = started.collect::<Result<_, _>>()?;
         Ok(Running {
             workers,
             committer,
@@ -256,6 +282,7 @@ impl Engine {
         let mut room = room.ok_or_else(no_tenant)?;
         let permit = Arc::clone(&self.inner.evaluations).acquire_owned().await;
         let executor = Arc::clone(&self.inner.executor);
+        let event = Arc::new(event);
         let evaluate = move || {
             let evaluated = evaluate::evaluate(&executor, &state, &event);
             let parts = evaluated.iter().flatten();

@@ -41,7 +41,7 @@ pub(crate) fn memory(tenant: &TenantState, event: &Event) -> u64 {
 pub(crate) fn evaluate(
     executor: &Executor,
     tenant: &TenantState,
-    event: &Event,
+    event: &Arc<Event>,
 ) -> Result<Vec<Evaluated>, String> {
     let mut used = 0u64;
     let mut evaluated = Vec::new();
@@ -61,9 +61,13 @@ pub(crate) fn evaluate(
             near_limits: Vec::new(),
             log: Log::default(),
         };
-        match within_budget(&limits, used) {
+        let budget = match &activation.quarantine {
+            Some(quarantine) => Err(quarantine.stop.clone()),
+            None => within_budget(&limits, used),
+        };
+        match budget {
             Err(stop) => part.outcome = Err(stop),
-            Ok(fuel) => match executor.execute(&rule, event, &limits, fuel) {
+            Ok(fuel) => match executor.execute(&rule, event, limits, fuel) {
                 Ok(report) => {
                     part.near_limits = report.near_limits();
                     (part.outcome, part.usage) = (report.outcome, report.usage);
@@ -74,6 +78,7 @@ pub(crate) fn evaluate(
                     part.outcome = Err(*stop);
                 }
                 Err(NotRun::Later(cause)) => return Err(cause),
+                Err(NotRun::Again) => return Err("the run was given up".into()),
             },
         }
         used = used.saturating_add(part.usage.fuel);

@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use ringfence_governor::ActiveRule;
 use ringfence_model::{Dimension, Event, Json, Limits, RuleName, Stop, StopCode, TenantId};
-use ringfence_sandbox::{PrepareError, Recall, RecallError, Run, RunReport, Sandbox};
+use ringfence_sandbox::{
+    PrepareError, Prepared, Recall, RecallError, Run, RunError, RunReport, Runners, Sandbox, Task,
+};
 use ringfence_store::Store;
 use tokio::runtime::Handle;
 
 use crate::step;
 use crate::unsaved::Unsaved;
 
-/// Makes versions ready and runs them, on the calling thread, which must not
-/// be one of tokio's.
+/// Makes versions ready and has them run. On a thread that may block, which
+/// must not be one of tokio's.
 pub(crate) struct Executor {
     pub(crate) sandbox: Sandbox,
+    pub(crate) runners: Arc<dyn Runners>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) unsaved: Arc<Unsaved>,
     pub(crate) runtime: Handle,
@@ -23,22 +26,68 @@ pub(crate) struct Executor {
 /// Why a run did not take place.
 #[derive(Debug)]
 pub(crate) enum NotRun {
-    /// The store did not answer; the run is to be tried again.
+    /// The store or the host did not answer; the run is to be tried again.
     Later(String),
+    /// It is to be looked at again, whether it is to take place.
+    Again,
     /// It will never take place.
     Stopped(Box<Stop>),
 }
 
+/// A run that is ready to be made.
+pub(crate) struct Planned {
+    pub(crate) rule: Arc<ActiveRule>,
+    pub(crate) event: Arc<Event>,
+    pub(crate) limits: Limits,
+    fuel: u64,
+    prepared: Prepared,
+    recall: Arc<dyn Recall>,
+}
+
+impl Planned {
+    /// As the sandbox is given it.
+    pub(crate) fn task(&self) -> Task<'_> {
+        Task {
+            prepared: &self.prepared,
+            run: Run {
+                event: &self.event,
+                tenant: &self.event.tenant,
+                rule: &self.rule.activation.rule,
+                config: &self.rule.activation.config,
+                limits: &self.limits,
+                fuel: self.fuel,
+                recall: &self.recall,
+            },
+        }
+    }
+
+    /// What came of it.
+    pub(crate) fn result(&self, result: Result<RunReport, RunError>) -> Result<RunReport, NotRun> {
+        match result {
+            Ok(mut report) => {
+                if let Err(stop) = &mut report.outcome {
+                    blame(stop, self.fuel, &self.limits);
+                }
+                Ok(report)
+            }
+            Err(RunError::Crashed(crash)) => Ok(crash.report(&self.task().run)),
+            Err(RunError::Recall(error)) => Err(NotRun::Later(error.to_string())),
+            Err(RunError::Unavailable(cause)) => Err(NotRun::Later(cause)),
+            Err(RunError::Unwanted) => Err(NotRun::Again),
+        }
+    }
+}
+
 impl Executor {
-    /// Runs a rule on an event with at most this much fuel.
-    pub(crate) fn execute(
+    /// Gets a run of a rule on an event ready, with at most this much fuel.
+    pub(crate) fn plan(
         &self,
-        rule: &ActiveRule,
-        event: &Event,
-        limits: &Limits,
+        rule: &Arc<ActiveRule>,
+        event: &Arc<Event>,
+        limits: Limits,
         fuel: u64,
-    ) -> Result<RunReport, NotRun> {
-        if let Some(stop) = step::input_too_large(event, limits) {
+    ) -> Result<Planned, NotRun> {
+        if let Some(stop) = step::input_too_large(event, &limits) {
             return Err(NotRun::Stopped(Box::new(stop)));
         }
         let version = rule.activation.version;
@@ -49,31 +98,34 @@ impl Executor {
         };
         let prepared = self
             .sandbox
-            .prepare(version, &rule.manifest, limits, &component)
+            .prepare(version, &rule.manifest, &limits, &component)
             .map_err(not_prepared)?;
-        let recall: Arc<dyn Recall> = Arc::new(Remembered {
+        let recall = Arc::new(Remembered {
             store: Arc::clone(&self.store),
             unsaved: Arc::clone(&self.unsaved),
             tenant: event.tenant.clone(),
             rule: rule.activation.rule.clone(),
         });
-        let run = Run {
-            event,
-            tenant: &event.tenant,
-            rule: &rule.activation.rule,
-            config: &rule.activation.config,
+        Ok(Planned {
+            rule: Arc::clone(rule),
+            event: Arc::clone(event),
             limits,
             fuel,
-            recall: &recall,
-        };
-        let mut report = self
-            .sandbox
-            .run(&prepared, &run)
-            .map_err(|error| NotRun::Later(error.to_string()))?;
-        if let Err(stop) = &mut report.outcome {
-            blame(stop, fuel, limits);
-        }
-        Ok(report)
+            prepared,
+            recall,
+        })
+    }
+
+    /// Makes one run, for somebody who waits for it.
+    pub(crate) fn execute(
+        &self,
+        rule: &Arc<ActiveRule>,
+        event: &Arc<Event>,
+        limits: Limits,
+        fuel: u64,
+    ) -> Result<RunReport, NotRun> {
+        let planned = self.plan(rule, event, limits, fuel)?;
+        planned.result(self.runners.run_aside(&planned.task()))
     }
 }
 

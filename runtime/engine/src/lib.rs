@@ -17,6 +17,7 @@ mod executor;
 mod job;
 mod observer;
 mod pager;
+mod quarantine;
 mod queue;
 mod registry;
 mod retention;

@@ -6,10 +6,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use ringfence_governor::{
-    Cascades, Claim, ClaimId, Dispatch, Rate, RateLimiter, Scheduler, Share, Ticket,
+    BatchRoom, Cascades, Claim, ClaimId, Costs, Dispatch, Needs, Rate, RateLimiter, Scheduler,
+    Share, Ticket,
 };
 use ringfence_model::{Ledger, Limits, TenantId};
 use ringfence_store::{Accepted, Pending, Seq};
@@ -18,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::EngineError;
 use crate::job::Job;
-use crate::registry::Registry;
+use crate::registry::{Registry, TenantState};
 
 /// Work of all tenants, shared by the threads that add and do it.
 #[derive(Debug)]
@@ -39,12 +41,28 @@ pub(crate) struct Bounds {
     pub(crate) bytes: u64,
 }
 
+/// How much a worker takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Takes {
+    /// Runs in one batch, at most.
+    pub(crate) at_once: usize,
+    /// Workers that there are.
+    pub(crate) workers: usize,
+}
+
+/// Pieces of work for one worker, one after the other.
+pub(crate) type Work = Vec<Dispatch<Box<Job>>>;
+
+/// How often a worker without work looks around.
+const IDLE: Duration = Duration::from_millis(50);
+
 /// What is guarded by the queue's lock. The lock is held for decisions only,
 /// never for I/O.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     scheduler: Scheduler<Box<Job>>,
     pub(crate) cascades: Cascades,
+    pub(crate) costs: Costs,
     windows: HashMap<TenantId, Window>,
     /// Evaluations that wait for room.
     claims: HashMap<ClaimId, Claimant>,
@@ -127,6 +145,7 @@ impl Queue {
     /// Forgets a tenant and its work that is not under way.
     pub(crate) fn remove(&self, tenant: &TenantId) {
         let state = &mut *self.state.lock();
+        state.costs.forget_tenant(tenant);
         if let Some(window) = state.windows.remove(tenant) {
             state.waiting -= window.waiting_events;
         }
@@ -280,25 +299,53 @@ impl Queue {
         self.work.notify_all();
     }
 
-    /// Waits for work. None when the queue is closed.
-    pub(crate) fn next(&self) -> Option<Dispatch<Box<Job>>> {
+    /// Waits for work, and calls `idle` now and then while there is none. None
+    /// when the queue is closed.
+    pub(crate) fn next(&self, takes: Takes, idle: &mut dyn FnMut()) -> Option<Work> {
         let mut state = self.state.lock();
         loop {
             if state.closed {
                 return None;
             }
-            if let Some(dispatch) = state.scheduler.dispatch(|job| self.memory_of(job)) {
-                state.running += 1;
-                return Some(dispatch);
+            let work = self.batch(&mut state, takes);
+            if !work.is_empty() {
+                state.running += work.len() as u64;
+                return Some(work);
             }
-            self.work.wait(&mut state);
+            if self.work.wait_for(&mut state, IDLE).timed_out() {
+                MutexGuard::unlocked(&mut state, &mut *idle);
+            }
         }
     }
 
-    /// What a job's next run may take, in bytes.
-    fn memory_of(&self, job: &Job) -> u64 {
-        let tenant = self.registry.get(&job.event.tenant);
-        tenant.map_or(0, |tenant| tenant.memory_of(job))
+    /// What is to be run together: at most this worker's part of what is
+    /// ready, so that the others have theirs, and nothing that the rest would
+    /// wait for.
+    fn batch(&self, state: &mut State, takes: Takes) -> Work {
+        let State {
+            scheduler, costs, ..
+        } = state;
+        let part = scheduler.ready().div_ceil(takes.workers.max(1));
+        let mut room = BatchRoom::new(part.clamp(1, takes.at_once.max(1)));
+        let mut batch = scheduler.begin_batch();
+        let mut work = Work::new();
+        loop {
+            let mut expected = None;
+            let next = scheduler.dispatch_into(&mut batch, |job| {
+                let tenant = self.registry.get(&job.event.tenant);
+                let tenant = tenant.as_ref();
+                expected = tenant.map_or(Some(0), |tenant| expected_cost(costs, tenant, job));
+                Needs {
+                    memory: tenant.map_or(0, |tenant| tenant.memory_of(job)),
+                    wanted: room.fits(expected),
+                }
+            });
+            let Some(next) = next else {
+                return work;
+            };
+            room.take(expected);
+            work.push(next);
+        }
     }
 
     /// The run that had this ticket used this much fuel and returned so many
@@ -415,6 +462,14 @@ pub(crate) struct Released {
     pub(crate) job: Box<Job>,
     /// Whether the event has nothing left to do.
     pub(crate) done: bool,
+}
+
+/// What a job's next run is expected to cost; none if it is not known.
+fn expected_cost(costs: &Costs, tenant: &TenantState, job: &Job) -> Option<u64> {
+    match tenant.next_rule(job) {
+        Some(rule) => costs.expected(&job.event.tenant, &rule.activation.rule),
+        None => Some(0),
+    }
 }
 
 impl State {

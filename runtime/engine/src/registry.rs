@@ -47,6 +47,33 @@ impl TenantState {
             .unwrap_or(0)
     }
 
+    /// The rule that a job's next run is of, as far as is known before it.
+    pub(crate) fn next_rule<'a>(&'a self, job: &'a Job) -> Option<&'a Arc<ActiveRule>> {
+        let event = &job.event;
+        let takes = |rule: &&'a Arc<ActiveRule>| rule.takes(event.id);
+        if let Some(routes) = &job.routes {
+            return routes
+                .get(job.next..)
+                .unwrap_or_default()
+                .iter()
+                .find(takes);
+        }
+        let undecided = |rule: &&Arc<ActiveRule>| !job.decided.contains(&rule.activation.rule);
+        let wanting = self.rules.wanting(&event.ty);
+        let next = wanting.filter(takes).filter(undecided);
+        next.min_by(|one, other| one.activation.rule.cmp(&other.activation.rule))
+    }
+
+    /// Whether a rule, as it was when an event was routed, is not to be run
+    /// any more.
+    pub(crate) fn is_quarantined(&self, rule: &ActiveRule) -> bool {
+        let present = self.rules.rule(&rule.activation.rule);
+        present.is_some_and(|present| {
+            present.activation.version == rule.activation.version
+                && present.activation.quarantine.is_some()
+        })
+    }
+
     /// What a run of a rule may take, in bytes.
     fn memory_of_rule(&self, rule: &ActiveRule) -> u64 {
         let own = rule.activation.limits.memory_bytes;
@@ -106,6 +133,17 @@ impl Registry {
         });
         tenants.insert(tenant.id.clone(), Arc::clone(&state));
         state
+    }
+
+    /// Replaces, adds or removes one of a tenant's rules in force.
+    pub(crate) fn replace_rule(&self, tenant: &TenantId, rule: &RuleName, new: Option<ActiveRule>) {
+        let Some(state) = self.get(tenant) else {
+            return;
+        };
+        let others = state.rules.rules().iter();
+        let others = others.filter(|active| active.activation.rule != *rule);
+        let rules = others.cloned().chain(new.map(Arc::new)).collect();
+        self.set_rules(tenant, rules);
     }
 
     /// Replaces a tenant's rules in force.

@@ -176,6 +176,7 @@ impl Engine {
             percent: new.percent,
             limits: new.limits,
             activated_us: self.clock().now_us(),
+            quarantine: None,
         };
         self.store()
             .put_activation(tenant, activation.clone())
@@ -202,13 +203,9 @@ impl Engine {
     }
 
     fn replace_rule(&self, tenant: &TenantId, rule: &RuleName, new: Option<ActiveRule>) {
-        let Some(state) = self.inner.registry.get(tenant) else {
-            return;
-        };
-        let others = state.rules.rules().iter();
-        let others = others.filter(|active| active.activation.rule != *rule);
-        let rules = others.cloned().chain(new.map(Arc::new)).collect();
-        self.inner.registry.set_rules(tenant, rules);
+        self.inner.registry.replace_rule(tenant, rule, new);
+        let queue = &self.inner.queue;
+        queue.with(|state| state.costs.forget(tenant, rule));
     }
 
     /// Reads a tenant's rules in force from the store.

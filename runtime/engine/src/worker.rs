@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_governor::{ActiveRule, Dispatch, Ticket, Verdict};
-use ringfence_model::{Draw, Execution, Limits, Stop};
+use ringfence_model::{Draw, Event, Execution, Limits, Stop, TenantId};
+use ringfence_sandbox::{Progress, RunError, RunReport, Runner};
 use ringfence_store::{Decision, RunCommit, SkipReason};
 use tokio::sync::mpsc::Sender;
 
 use crate::clock::Clock;
-use crate::executor::{Executor, NotRun};
+use crate::executor::{Executor, NotRun, Planned};
 use crate::job::Job;
-use crate::queue::{Queue, Released};
-use crate::registry::Registry;
+use crate::quarantine::Quarantines;
+use crate::queue::{Queue, Released, Takes, Work};
+use crate::registry::{Registry, TenantState};
 use crate::step::{self, Step};
 use crate::unsaved::{self, Kept, Stale};
 
@@ -28,18 +30,21 @@ const RETRY: Duration = Duration::from_millis(250);
 
 /// What came of the turn of one rule.
 enum Attempt {
-    /// It was run.
-    Ran(Arc<Execution>),
-    /// It was not, and that is decided.
+    /// It is to be run.
+    Planned(Planned),
+    /// It is not, and that is decided.
     Decided(Decision),
-    /// It was not, because the cascade's budget is used up.
+    /// It is not, because the cascade's budget is used up.
     Exhausted(Stop),
-    /// It could not be run now.
+    /// It cannot be run now.
     Later(String),
 }
 
 /// What a worker thread works with.
 pub(crate) struct Worker {
+    /// Workers that there are.
+    pub(crate) workers: usize,
+    pub(crate) quarantines: Arc<Quarantines>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) executor: Arc<Executor>,
@@ -47,35 +52,74 @@ pub(crate) struct Worker {
     pub(crate) steps: Sender<(Step, RunCommit)>,
 }
 
+/// Takes the results of a batch.
+struct Batch<'a> {
+    worker: &'a Worker,
+    planned: &'a [Planned],
+    /// Until they are told.
+    held: Vec<Option<(Box<Job>, Ticket)>>,
+    begun_us: u64,
+}
+
 impl Worker {
     /// Works until the queue is closed. A panic is a mistake of ours: what it
     /// was about is run again at the next start, and the worker goes on.
-    pub(crate) fn run(&self) {
-        let work = || {
-            while let Some(Dispatch { item, ticket }) = self.queue.next() {
-                self.work(item, ticket);
+    pub(crate) fn run(&self, mut runner: Box<dyn Runner>) {
+        let takes = Takes {
+            at_once: runner.at_once(),
+            workers: self.workers,
+        };
+        let work = |runner: &mut dyn Runner| {
+            while let Some(work) = self.queue.next(takes, &mut || runner.tend()) {
+                self.work(runner, work);
             }
         };
-        while catch_unwind(AssertUnwindSafe(work)).is_err() {
+        while catch_unwind(AssertUnwindSafe(|| work(&mut *runner))).is_err() {
             tracing::error!("a worker panicked; what it held waits for the next start");
         }
     }
 
-    fn work(&self, mut job: Box<Job>, ticket: Ticket) {
+    /// Makes the next run of each event.
+    fn work(&self, runner: &mut dyn Runner, work: Work) {
+        let mut planned = Vec::with_capacity(work.len());
+        let mut held = Vec::with_capacity(work.len());
+        for Dispatch { item, ticket } in work {
+            if let Some((plan, job, ticket)) = self.plan(item, ticket) {
+                planned.push(plan);
+                held.push(Some((job, ticket)));
+            }
+        }
+        let tasks: Vec<_> = planned.iter().map(Planned::task).collect();
+        let begun_us = self.clock.now_us();
+        let mut batch = Batch {
+            worker: self,
+            planned: &planned,
+            held,
+            begun_us,
+        };
+        if !tasks.is_empty() {
+            runner.run(&tasks, &mut batch);
+        }
+    }
+
+    /// Finds the next rule to be run on an event, and decides about those
+    /// before it.
+    fn plan(&self, mut job: Box<Job>, ticket: Ticket) -> Option<(Planned, Box<Job>, Ticket)> {
         let Some(tenant) = self.registry.get(&job.event.tenant) else {
             // Removed, and so are its events in the store.
-            return self.drop_job(job, ticket);
+            self.drop_job(job, ticket);
+            return None;
         };
         if job.routes.is_none() {
             job.begin(tenant.rules.route(&job.event.ty));
         }
         while let Some(rule) = job.route() {
-            let limits = tenant.limits.lowered(&rule.activation.limits);
-            match self.attempt(&job, &rule, &limits) {
-                Attempt::Ran(execution) => {
-                    return self.commit(job, ticket, execution, &limits);
+            match self.attempt(&tenant, &job, &rule) {
+                Attempt::Planned(planned) => return Some((planned, job, ticket)),
+                Attempt::Later(cause) => {
+                    self.postpone(job, ticket, &cause);
+                    return None;
                 }
-                Attempt::Later(cause) => return self.postpone(job, ticket, &cause),
                 Attempt::Decided(decision) => job.decide(decision),
                 Attempt::Exhausted(stop) => {
                     // The budget is the cascade's, so it is used up for the
@@ -87,41 +131,58 @@ impl Worker {
             }
         }
         self.finish(job, ticket);
+        None
     }
 
-    /// Runs a rule, if nothing speaks against it.
-    fn attempt(&self, job: &Job, rule: &ActiveRule, limits: &Limits) -> Attempt {
-        let event = &*job.event;
+    /// Gets a run ready, if nothing speaks against it.
+    fn attempt(&self, tenant: &TenantState, job: &Job, rule: &Arc<ActiveRule>) -> Attempt {
+        let event = &job.event;
         if !rule.takes(event.id) {
             return Attempt::Decided(step::skipped(rule, SkipReason::Percent));
+        }
+        if tenant.is_quarantined(rule) {
+            return Attempt::Decided(step::skipped(rule, SkipReason::Quarantined));
         }
         if job.conflicts > CONFLICTS_MAX {
             return Attempt::Decided(step::not_run(rule, step::conflicts(job.conflicts)));
         }
+        let limits = tenant.limits.lowered(&rule.activation.limits);
         let (owner, cascade) = (&event.tenant, event.lineage.cascade);
         let verdict = self
             .queue
-            .with(|state| state.cascades.admit(owner, cascade, limits));
+            .with(|state| state.cascades.admit(owner, cascade, &limits));
         let fuel = match verdict {
             Verdict::Run { fuel } => fuel,
             Verdict::Stop(stop) => return Attempt::Exhausted(stop),
         };
-        let started_us = self.clock.now_us();
-        let not_run = match self.executor.execute(rule, event, limits, fuel) {
-            Ok(report) => {
-                return Attempt::Ran(Arc::new(step::record(rule, event, report, started_us)));
-            }
+        let not_run = match self.executor.plan(rule, event, limits, fuel) {
+            Ok(planned) => return Attempt::Planned(planned),
             Err(not_run) => not_run,
         };
+        self.not_run(event);
+        match not_run {
+            NotRun::Again => Attempt::Later("the run was given up".into()),
+            NotRun::Later(cause) => Attempt::Later(cause),
+            NotRun::Stopped(stop) => Attempt::Decided(step::not_run(rule, *stop)),
+        }
+    }
+
+    /// Gives back what was drawn for a run that did not take place.
+    fn not_run(&self, event: &Event) {
         let draw = Draw {
             executions: 1,
             ..Draw::default()
         };
+        let (owner, cascade) = (&event.tenant, event.lineage.cascade);
         self.queue
             .with(|state| state.cascades.give_back(owner, cascade, &draw));
-        match not_run {
-            NotRun::Later(cause) => Attempt::Later(cause),
-            NotRun::Stopped(stop) => Attempt::Decided(step::not_run(rule, *stop)),
+    }
+
+    /// A rule ended the processes that ran it.
+    fn quarantine(&self, tenant: &TenantId, rule: &ActiveRule, stop: &Stop) {
+        let put = self.quarantines.put(tenant, rule, stop);
+        if let Err(error) = self.executor.runtime.block_on(put) {
+            tracing::error!(%tenant, rule = %rule.activation.rule, %error, "a rule that should be in quarantine is not, because the store does not answer");
         }
     }
 
@@ -188,6 +249,8 @@ impl Worker {
         let commit = self.queue.ran(&mut ticket, share, effects, |state| {
             let cascades = &mut state.cascades;
             cascades.used(&execution.tenant, execution.lineage.cascade, fuel);
+            let (tenant, rule) = (&execution.tenant, &execution.rule);
+            state.costs.ran(tenant, rule, share);
             step::commit(&job, &execution, limits, cascades, now_us, completes)
         });
         let step = Step {
@@ -229,7 +292,7 @@ impl Worker {
 
     /// Tries the same run again after a while.
     fn postpone(&self, job: Box<Job>, mut ticket: Ticket, cause: &str) {
-        tracing::error!(tenant = %job.event.tenant, event = %job.event.id, cause, "a run waits, because the store does not answer");
+        tracing::error!(tenant = %job.event.tenant, event = %job.event.id, cause, "a run waits");
         self.queue.ran(&mut ticket, 0, 0, |_| ());
         let queue = Arc::clone(&self.queue);
         self.executor.runtime.spawn(async move {
@@ -239,10 +302,58 @@ impl Worker {
         });
     }
 
+    /// Looks at an event again, from its next rule on.
+    fn again(&self, job: Box<Job>, mut ticket: Ticket) {
+        self.queue.ran(&mut ticket, 0, 0, |_| ());
+        let done = false;
+        self.queue.release([Released { ticket, job, done }]);
+    }
+
     fn drop_job(&self, job: Box<Job>, mut ticket: Ticket) {
         self.queue.ran(&mut ticket, 0, 0, |_| ());
         let done = true;
         self.queue.release([Released { ticket, job, done }]);
+    }
+}
+
+impl Progress for Batch<'_> {
+    fn ended(&mut self, index: usize, result: Result<RunReport, RunError>) {
+        let Some((mut job, ticket)) = self.held[index].take() else {
+            return;
+        };
+        let (worker, planned) = (self.worker, &self.planned[index]);
+        let (rule, event) = (&*planned.rule, &planned.event);
+        let has_crashed = matches!(result, Err(RunError::Crashed(_)));
+        let not_run = match planned.result(result) {
+            Ok(report) => {
+                if let Err(stop) = &report.outcome
+                    && has_crashed
+                {
+                    worker.quarantine(&event.tenant, rule, stop);
+                }
+                let ended_us = worker.clock.now_us();
+                let started_us = ended_us.saturating_sub(report.usage.wall_us);
+                let started_us = started_us.max(self.begun_us);
+                let execution = Arc::new(step::record(rule, event, report, started_us));
+                return worker.commit(job, ticket, execution, &planned.limits);
+            }
+            Err(not_run) => not_run,
+        };
+        worker.not_run(event);
+        match not_run {
+            NotRun::Later(cause) => worker.postpone(job, ticket, &cause),
+            NotRun::Again => worker.again(job, ticket),
+            NotRun::Stopped(stop) => {
+                job.decide(step::not_run(rule, *stop));
+                worker.again(job, ticket);
+            }
+        }
+    }
+
+    fn is_wanted(&mut self, index: usize) -> bool {
+        let planned = &self.planned[index];
+        let tenant = self.worker.registry.get(&planned.event.tenant);
+        tenant.is_some_and(|tenant| !tenant.is_quarantined(&planned.rule))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod admission;
 mod cascade;
+mod costs;
 mod queue;
 mod routing;
 mod scheduler;
@@ -11,7 +12,8 @@ mod uploads;
 
 pub use admission::{Rate, RateLimiter, TooFast};
 pub use cascade::{Cascades, Verdict};
+pub use costs::{Costs, Room as BatchRoom};
 pub use queue::Share;
 pub use routing::{ActiveRule, RuleSet};
-pub use scheduler::{Claim, ClaimId, Dispatch, Scheduler, Ticket};
+pub use scheduler::{Batch, Claim, ClaimId, Dispatch, Needs, Scheduler, Ticket};
 pub use uploads::{Crowded, UploadBounds, UploadId, Uploads};

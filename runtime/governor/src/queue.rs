@@ -24,6 +24,9 @@ pub(crate) struct Queue<T> {
     pub(crate) generation: u64,
     pub(crate) share: Share,
     pub(crate) running: u64,
+    /// What runs in batches. The runs of one are made one after the other, so
+    /// together they are one run at a moment, and take the memory of one.
+    batches: Vec<Running>,
     pub(crate) unreleased: u64,
     /// What running work may take, in bytes.
     pub(crate) reserved: u64,
@@ -42,6 +45,14 @@ pub(crate) struct Queue<T> {
     pub(crate) held: usize,
     ready: VecDeque<Ready<T>>,
     lanes: HashMap<Arc<str>, Lane<T>>,
+}
+
+/// The runs of a tenant that are in one batch.
+#[derive(Debug)]
+struct Running {
+    batch: u64,
+    runs: u64,
+    memory: u64,
 }
 
 #[derive(Debug)]
@@ -63,6 +74,7 @@ impl<T> Queue<T> {
             generation,
             share,
             running: 0,
+            batches: Vec::new(),
             unreleased: 0,
             reserved: 0,
             lacking: None,
@@ -79,10 +91,19 @@ impl<T> Queue<T> {
     /// Whether its work may be dispatched, as far as is known without looking
     /// at what it needs.
     pub(crate) fn is_eligible(&self) -> bool {
+        self.running < self.share.concurrent && self.may_go_on()
+    }
+
+    /// The same, where one more run does not make more runs at one moment.
+    pub(crate) fn may_go_on(&self) -> bool {
         self.is_waiting()
-            && self.running < self.share.concurrent
             && (self.claims.is_empty() || self.claimed_last)
             && self.lacking.is_none_or(|memory| self.fits(memory))
+    }
+
+    /// How much work there is that waits for its turn only.
+    pub(crate) fn ready(&self) -> usize {
+        self.ready.len()
     }
 
     /// Whether there is work that only waits for other runs to end.
@@ -119,6 +140,48 @@ impl<T> Queue<T> {
     pub(crate) fn end(&mut self, memory: u64) {
         self.running -= 1;
         self.reserved -= memory;
+    }
+
+    /// Whether a run that needs this much memory fits into a batch.
+    pub(crate) fn fits_into(&self, batch: u64, memory: u64) -> bool {
+        match self.batches.iter().find(|running| running.batch == batch) {
+            Some(running) if memory <= running.memory => true,
+            Some(running) => self.fits(memory - running.memory),
+            None => self.fits(memory),
+        }
+    }
+
+    /// A run begins, in a batch.
+    pub(crate) fn begin_in(&mut self, batch: u64, memory: u64) {
+        let mut batches = self.batches.iter_mut();
+        let Some(running) = batches.find(|running| running.batch == batch) else {
+            let runs = 1;
+            self.batches.push(Running {
+                batch,
+                runs,
+                memory,
+            });
+            return self.begin(memory);
+        };
+        let more = memory.saturating_sub(running.memory);
+        running.memory += more;
+        running.runs += 1;
+        self.reserved = self.reserved.saturating_add(more);
+        self.lacking = None;
+    }
+
+    /// A run in a batch is over.
+    pub(crate) fn end_in(&mut self, batch: u64) {
+        let at = self
+            .batches
+            .iter()
+            .position(|running| running.batch == batch);
+        let Some(at) = at else { return };
+        self.batches[at].runs -= 1;
+        if self.batches[at].runs == 0 {
+            let running = self.batches.swap_remove(at);
+            self.end(running.memory);
+        }
     }
 
     /// Fuel over weight, in parts of a thousand so that weights up to a

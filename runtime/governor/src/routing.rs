@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ringfence_model::{Activation, EventId, Manifest};
+use ringfence_model::{Activation, EventId, Manifest, RuleName};
 
 /// A rule in force, with what its version declares.
 #[derive(Debug, Clone)]
@@ -61,6 +61,14 @@ impl RuleSet {
         &self.rules
     }
 
+    /// The rule with this name.
+    pub fn rule(&self, name: &RuleName) -> Option<&Arc<ActiveRule>> {
+        let at = self
+            .rules
+            .binary_search_by(|rule| rule.activation.rule.cmp(name));
+        at.ok().map(|at| &self.rules[at])
+    }
+
     /// The rules that want an event of this type, in no order, and more than
     /// once where several triggers do.
     pub fn wanting(&self, ty: &str) -> impl Iterator<Item = &Arc<ActiveRule>> {
@@ -107,6 +115,7 @@ mod tests {
                 percent,
                 limits: LimitOverrides::default(),
                 activated_us: 0,
+                quarantine: None,
             }),
             manifest: Arc::new(Manifest {
                 triggers: triggers.collect(),

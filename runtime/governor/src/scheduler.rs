@@ -47,8 +47,25 @@ pub struct Ticket {
     queue: usize,
     generation: u64,
     charged: u64,
-    memory: u64,
+    batch: u64,
     subject: Option<Arc<str>>,
+}
+
+/// Work that one worker does, one piece after the other.
+#[derive(Debug)]
+pub struct Batch {
+    id: u64,
+    /// Whose work was taken last.
+    latest: Option<(usize, u64)>,
+}
+
+/// What is known about a piece of work before it is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Memory that it may take, in bytes.
+    pub memory: u64,
+    /// Whether it may be taken at all, now.
+    pub wanted: bool,
 }
 
 /// The claim that a run beside the queue has on its tenant's share.
@@ -76,6 +93,9 @@ pub struct Scheduler<T> {
     virtual_time: u128,
     generations: u64,
     claims: u64,
+    batches: u64,
+    /// Work that waits for its turn only, of all tenants.
+    ready: usize,
     granted: VecDeque<(ClaimId, Claim)>,
 }
 
@@ -83,20 +103,33 @@ pub struct Scheduler<T> {
 enum Taken<T> {
     Work(Dispatch<T>),
     Lacking,
+    Unwanted,
 }
 
 impl<T> Queue<T> {
-    /// Takes the work whose turn it is, if there is memory for it.
-    fn take(&mut self, at: usize, memory: impl Fn(&T) -> u64) -> Option<Taken<T>> {
-        let needed = memory(self.first()?);
-        if !self.fits(needed) {
+    /// Takes the work whose turn it is, if it is wanted and there is memory
+    /// for it.
+    fn take(
+        &mut self,
+        at: usize,
+        batch: u64,
+        needs: &mut impl FnMut(&T) -> Needs,
+    ) -> Option<Taken<T>> {
+        let Needs {
+            memory: needed,
+            wanted,
+        } = needs(self.first()?);
+        if !wanted {
+            return Some(Taken::Unwanted);
+        }
+        if !self.fits_into(batch, needed) {
             self.lacking = Some(needed);
             return Some(Taken::Lacking);
         }
         let (subject, item) = self.pop()?;
         let charged = self.estimate.max(RUN_COST);
         self.charge(charged);
-        self.begin(needed);
+        self.begin_in(batch, needed);
         self.claimed_last = false;
         self.unreleased += 1;
         self.held -= 1;
@@ -104,7 +137,7 @@ impl<T> Queue<T> {
             queue: at,
             generation: self.generation,
             charged,
-            memory: needed,
+            batch,
             subject,
         };
         Some(Taken::Work(Dispatch { item, ticket }))
@@ -120,6 +153,8 @@ impl<T> Default for Scheduler<T> {
             virtual_time: 0,
             generations: 0,
             claims: 0,
+            batches: 0,
+            ready: 0,
             granted: VecDeque::new(),
         }
     }
@@ -160,6 +195,7 @@ impl<T> Scheduler<T> {
             return Vec::new();
         };
         self.eligible.remove(&(queue.start, at));
+        self.ready -= queue.ready();
         queue.into_work().collect()
     }
 
@@ -182,22 +218,70 @@ impl<T> Scheduler<T> {
     /// What to do next, if anything may be done. `memory` says what a piece of
     /// work may take, in bytes, which is reserved until [`Scheduler::ran`].
     pub fn dispatch(&mut self, memory: impl Fn(&T) -> u64) -> Option<Dispatch<T>> {
+        let mut alone = self.begin_batch();
+        self.dispatch_into(&mut alone, |work| Needs {
+            memory: memory(work),
+            wanted: true,
+        })
+    }
+
+    /// Begins a batch, without work.
+    pub fn begin_batch(&mut self) -> Batch {
+        self.batches += 1;
+        Batch {
+            id: self.batches,
+            latest: None,
+        }
+    }
+
+    /// What to do next in a batch, if anything may be done. What is not
+    /// wanted stays first.
+    pub fn dispatch_into(
+        &mut self,
+        batch: &mut Batch,
+        mut needs: impl FnMut(&T) -> Needs,
+    ) -> Option<Dispatch<T>> {
         while let Some(&(start, at)) = self.eligible.first() {
-            let mut dispatch = None;
-            self.update(at, |queue| {
-                dispatch = queue.take(at, &memory);
-            });
-            match dispatch {
+            match self.take(at, batch, &mut needs) {
                 Some(Taken::Work(dispatch)) => {
                     self.virtual_time = start;
                     return Some(dispatch);
                 }
                 // It is not eligible any more, and another tenant may be.
                 Some(Taken::Lacking) => {}
-                None => return None,
+                Some(Taken::Unwanted) | None => return None,
             }
         }
-        None
+        // A tenant that may not run more at one moment can go on in a batch
+        // that it is in.
+        let (at, generation) = batch.latest?;
+        let queue = self.queues.get(at)?.as_ref()?;
+        if queue.generation != generation || !queue.may_go_on() {
+            return None;
+        }
+        match self.take(at, batch, &mut needs) {
+            Some(Taken::Work(dispatch)) => Some(dispatch),
+            Some(Taken::Lacking | Taken::Unwanted) | None => None,
+        }
+    }
+
+    fn take(
+        &mut self,
+        at: usize,
+        batch: &mut Batch,
+        needs: &mut impl FnMut(&T) -> Needs,
+    ) -> Option<Taken<T>> {
+        let id = batch.id;
+        let taken = self.update(at, |queue| queue.take(at, id, needs))?;
+        if let Some(Taken::Work(dispatch)) = &taken {
+            batch.latest = Some((at, dispatch.ticket.generation));
+        }
+        taken
+    }
+
+    /// How much work waits for its turn only.
+    pub fn ready(&self) -> usize {
+        self.ready
     }
 
     /// Asks for room for a run beside the queue that may take this much
@@ -239,9 +323,9 @@ impl<T> Scheduler<T> {
         let effects = effects.saturating_mul(EFFECT_COST);
         let cost = fuel.saturating_add(RUN_COST).saturating_add(effects);
         let charged = std::mem::take(&mut ticket.charged);
-        let memory = std::mem::take(&mut ticket.memory);
+        let batch = ticket.batch;
         self.update_of(ticket.queue, ticket.generation, |queue| {
-            queue.end(memory);
+            queue.end_in(batch);
             if cost >= charged {
                 queue.charge(cost - charged);
             } else {
@@ -287,12 +371,12 @@ impl<T> Scheduler<T> {
 
     /// Changes a queue, grants the claims that may go on, and keeps its place
     /// among the eligible ones.
-    fn update<R>(&mut self, at: usize, change: impl FnOnce(&mut Queue<T>) -> R) {
-        let Some(queue) = self.queues[at].as_mut() else {
-            return;
-        };
+    fn update<R>(&mut self, at: usize, change: impl FnOnce(&mut Queue<T>) -> R) -> Option<R> {
+        let queue = self.queues[at].as_mut()?;
         let before = queue.is_eligible().then_some(queue.start);
-        change(queue);
+        let ready = queue.ready();
+        let changed = change(queue);
+        self.ready = self.ready - ready + queue.ready();
         while let Some((id, memory)) = queue.next_claim() {
             let claim = Claim {
                 queue: at,
@@ -303,7 +387,7 @@ impl<T> Scheduler<T> {
         }
         let after = queue.is_eligible().then_some(queue.start);
         if before == after {
-            return;
+            return Some(changed);
         }
         if let Some(start) = before {
             self.eligible.remove(&(start, at));
@@ -311,9 +395,14 @@ impl<T> Scheduler<T> {
         if let Some(start) = after {
             self.eligible.insert((start, at));
         }
+        Some(changed)
     }
 }
 
 #[cfg(test)]
 #[path = "scheduler_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "scheduler_batch_tests.rs"]
+mod batch_tests;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Json, LimitOverrides, RuleName, VersionId};
+use crate::{Json, LimitOverrides, RuleName, Stop, VersionId};
 
 /// A rule's version in force, with its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,19 @@ pub struct Activation {
     pub limits: LimitOverrides,
     /// Since when, in microseconds since 1970.
     pub activated_us: u64,
+    /// Why it is not run, if it ended the processes that ran it. Activating
+    /// it again lifts this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
+}
+
+/// That a rule is not run any more, with the evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Since when, in microseconds since 1970.
+    pub since_us: u64,
+    /// How the run ended that led to it.
+    pub stop: Stop,
 }
 
 /// Whether a run's effects take place.

@@ -17,7 +17,7 @@ mod stop;
 mod tenant;
 mod text;
 
-pub use activation::{Activation, Mode};
+pub use activation::{Activation, Mode, Quarantine};
 pub use effect::{Action, Effect, Entry, NewEvent};
 pub use event::{Event, EventError, Lineage};
 pub use execution::{

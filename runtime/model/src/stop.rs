@@ -71,6 +71,8 @@ codes! {
     CascadeBytes = "cascade-bytes";
     /// What the run recalled kept changing until its repetitions were used up.
     StateConflict = "state-conflict";
+    /// The run ended the process that ran it, twice.
+    CrashedWorker = "crashed-worker";
     /// The rule's component cannot be run by this host any more.
     VersionUnavailable = "version-unavailable";
 }

@@ -1,12 +1,21 @@
 //! The channel to a child: frames over a socket.
 //!
-//! A frame is its length in bytes (4 bytes, little-endian) and then itself.
+//! A frame is its length in bytes (4 bytes, little-endian) and then itself. A
+//! descriptor may come with one.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read as _, Write as _};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::ops::Range;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
 
 const LENGTH_BYTES: usize = 4;
 
@@ -22,8 +31,12 @@ pub(crate) struct Channel {
     socket: UnixStream,
     frame_bytes_max: usize,
     inbox: Vec<u8>,
+    /// What of the inbox was received, and not handed out yet.
     read: usize,
+    received: usize,
     outbox: Vec<u8>,
+    /// Descriptors that came and were not taken, if any may come.
+    descriptors: Option<VecDeque<OwnedFd>>,
 }
 
 impl Channel {
@@ -34,7 +47,17 @@ impl Channel {
             frame_bytes_max,
             inbox: Vec::new(),
             read: 0,
+            received: 0,
             outbox: Vec::new(),
+            descriptors: None,
+        }
+    }
+
+    /// The same, for an end that is given descriptors.
+    pub(crate) fn with_descriptors(socket: UnixStream, frame_bytes_max: usize) -> Self {
+        Self {
+            descriptors: Some(VecDeque::new()),
+            ..Self::new(socket, frame_bytes_max)
         }
     }
 
@@ -61,6 +84,35 @@ impl Channel {
         Ok(())
     }
 
+    /// Bytes that were pushed and not sent.
+    pub(crate) fn unsent(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Sends what was pushed, and with its last frame, which must be short, a
+    /// descriptor.
+    pub(crate) fn flush_with(&mut self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        let descriptors = [descriptor];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        let all = [IoSlice::new(&self.outbox)];
+        let sent = sendmsg(&self.socket, &all, &mut control, SendFlags::NOSIGNAL)?;
+        self.outbox.drain(..sent);
+        self.flush()
+    }
+
+    /// Takes the descriptor that came first.
+    pub(crate) fn descriptor(&mut self) -> io::Result<OwnedFd> {
+        let first = self.descriptors.as_mut().and_then(VecDeque::pop_front);
+        first.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "a descriptor is missing"))
+    }
+
+    /// Whether the next frame is here already.
+    pub(crate) fn has_next(&self) -> bool {
+        matches!(self.whole_frame(), Ok(Some(_)))
+    }
+
     /// Sends what was pushed.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let sent = (&self.socket).write_all(&self.outbox);
@@ -84,7 +136,8 @@ impl Channel {
     }
 
     fn whole_frame(&self) -> io::Result<Option<Range<usize>>> {
-        let Some(length) = self.inbox[self.read..].first_chunk::<LENGTH_BYTES>() else {
+        let waiting = &self.inbox[self.read..self.received];
+        let Some(length) = waiting.first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };
         let length = u32::from_le_bytes(*length) as usize;
@@ -93,33 +146,62 @@ impl Channel {
         }
         let start = self.read + LENGTH_BYTES;
         let end = start + length;
-        Ok((self.inbox.len() >= end).then_some(start..end))
+        Ok((self.received >= end).then_some(start..end))
     }
 
     /// Reads more; false at the end.
     fn fill(&mut self) -> io::Result<bool> {
-        self.inbox.drain(..self.read);
+        self.inbox.copy_within(self.read..self.received, 0);
+        self.received -= self.read;
         self.read = 0;
-        if self.inbox.is_empty() {
+        if self.received == 0 {
+            self.inbox.truncate(KEPT_BYTES);
             self.inbox.shrink_to(KEPT_BYTES);
         }
-        let have = self.inbox.len();
         // A long frame is read in steps that double, not byte by byte.
-        self.inbox.resize(have + READ_BYTES.max(have), 0);
-        let got = self.receive(have);
-        self.inbox
-            .truncate(have + got.as_ref().map_or(0, |got| *got));
-        Ok(got? > 0)
+        let wanted = self.received + READ_BYTES.max(self.received);
+        if self.inbox.len() < wanted {
+            self.inbox.resize(wanted, 0);
+        }
+        let got = self.receive()?;
+        self.received += got;
+        Ok(got > 0)
     }
 
-    fn receive(&mut self, from: usize) -> io::Result<usize> {
+    fn receive(&mut self) -> io::Result<usize> {
+        let room = &mut self.inbox[self.received..];
         loop {
-            match (&self.socket).read(&mut self.inbox[from..]) {
+            let got = match &mut self.descriptors {
+                None => (&self.socket).read(room),
+                Some(descriptors) => receive_with(&self.socket, room, descriptors),
+            };
+            match got {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => return read,
+                got => return got,
             }
         }
     }
+}
+
+fn receive_with(
+    socket: &UnixStream,
+    room: &mut [u8],
+    descriptors: &mut VecDeque<OwnedFd>,
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut room = [IoSliceMut::new(room)];
+    let got = recvmsg(socket, &mut room, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    if got.flags.contains(ReturnFlags::CTRUNC) {
+        // None left in this process: what was to be handed over is gone.
+        return Err(io::Error::other("a descriptor could not be taken"));
+    }
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(came) = message {
+            descriptors.extend(came);
+        }
+    }
+    Ok(got.bytes)
 }
 
 fn too_long(length: usize) -> io::Error {

@@ -24,6 +24,8 @@ const LAST_WORDS_BYTES_MAX: u64 = 2 * 1024;
 pub enum ChildKind {
     /// Compiles one upload.
     Compile,
+    /// Runs rules, as long as its server lives.
+    Run,
 }
 
 impl ChildKind {
@@ -31,6 +33,7 @@ impl ChildKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Compile => "compile",
+            Self::Run => "run",
         }
     }
 }
@@ -112,6 +115,23 @@ impl Child {
         })
     }
 
+    /// Ends it, if it has not ended, and says how it did.
+    pub(crate) fn end(mut self) -> io::Result<Death> {
+        self.ended = true;
+        // It may be gone already, which is as good.
+        let _ = self.process.kill();
+        let status = self.process.wait()?;
+        Ok(Death {
+            status,
+            last_words: self.last_words(),
+        })
+    }
+
+    /// Whether it lives.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
     /// What is in the pipe now. Nobody reads it before, so that a child that
     /// floods it stands still and is ended for that.
     fn last_words(&mut self) -> String {
@@ -154,7 +174,9 @@ impl Death {
 impl std::fmt::Display for Death {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.status)?;
-        match self.last_words.lines().last() {
+        // Not what std adds for developers.
+        let lines = self.last_words.lines();
+        match lines.rev().find(|line| !line.starts_with("note:")) {
             Some(last) => write!(f, ", after: {last}"),
             None => Ok(()),
         }
@@ -163,6 +185,14 @@ impl std::fmt::Display for Death {
 
 /// In a child: its end of the channel, which is its standard input.
 pub(crate) fn own_channel(frame_bytes_max: usize) -> io::Result<Channel> {
-    let socket = io::stdin().as_fd().try_clone_to_owned()?;
-    Ok(Channel::new(UnixStream::from(socket), frame_bytes_max))
+    Ok(Channel::new(own_socket()?, frame_bytes_max))
+}
+
+/// The same, for a child that is given descriptors.
+pub(crate) fn own_channel_with_descriptors(frame_bytes_max: usize) -> io::Result<Channel> {
+    Ok(Channel::with_descriptors(own_socket()?, frame_bytes_max))
+}
+
+fn own_socket() -> io::Result<UnixStream> {
+    Ok(io::stdin().as_fd().try_clone_to_owned()?.into())
 }

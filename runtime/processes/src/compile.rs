@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
 use crate::child::{Child, ChildKind, Death, Program, own_channel};
-use crate::confine::{self, Bounds, Layers};
+use crate::confine::{self, Bounds, Layers, STATUS};
 use crate::timer::Timer;
 
 /// The largest compiled artifact, in bytes.
@@ -188,11 +188,12 @@ pub fn compile_main() -> io::Result<()> {
     };
     let request: Request = serde_json::from_slice(request)?;
     let compiler = CompileHere::new(&SandboxConfig::to_compile()).map_err(io::Error::other)?;
-    let status = File::open("/proc/self/status")?;
-    confine::bound(Bounds {
+    let status = File::open(STATUS)?;
+    let bounds = Bounds {
         memory_bytes: request.compile_memory_bytes,
         cpu_s: Some(request.compile_ms.div_ceil(1_000)),
-    })?;
+    };
+    confine::bound(bounds, &status)?;
     let layers = confine::confine()?;
     let Some(upload) = channel.next()? else {
         return Ok(());

@@ -1,18 +1,25 @@
 //! A child gives up what it does not need, before it reads anything hostile.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, PathBeneath, Ruleset, RulesetAttr as _,
+    RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 mod seccomp;
 
+pub(crate) use seccomp::Calls;
+
 /// The newest landlock that we know of; on an older kernel, what it knows.
 const LANDLOCK: ABI = ABI::V7;
+
+/// What a process is told of itself.
+pub(crate) const STATUS: &str = "/proc/self/status";
 
 /// Descriptors that a child may hold.
 const DESCRIPTORS_MAX: u64 = 8 * 1024;
@@ -44,11 +51,12 @@ pub(crate) struct Bounds {
     pub(crate) cpu_s: Option<u64>,
 }
 
-/// Sets the resource limits.
+/// Sets the resource limits. `status` is [`STATUS`], which may have been opened
+/// before.
 ///
 /// # Errors
 /// When the kernel refuses one; then the child must not go on.
-pub(crate) fn bound(bounds: Bounds) -> io::Result<()> {
+pub(crate) fn bound(bounds: Bounds, mut status: impl Read) -> io::Result<()> {
     let set = |resource, soft: u64, hard: u64| {
         let limit = Rlimit {
             current: Some(soft),
@@ -56,7 +64,9 @@ pub(crate) fn bound(bounds: Bounds) -> io::Result<()> {
         };
         setrlimit(resource, limit)
     };
-    let now = address_space()?;
+    let mut text = String::new();
+    status.read_to_string(&mut text)?;
+    let now = address_space(&text)?;
     let memory = now.saturating_add(bounds.memory_bytes);
     set(Resource::As, memory, memory)?;
     set(Resource::Core, 0, 0)?;
@@ -69,9 +79,8 @@ pub(crate) fn bound(bounds: Bounds) -> io::Result<()> {
     Ok(())
 }
 
-/// The process's address space now, in bytes.
-fn address_space() -> io::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
+/// The process's address space, in bytes.
+fn address_space(status: &str) -> io::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kib.map(|kib| kib * 1024)
@@ -84,20 +93,44 @@ fn address_space() -> io::Result<u64> {
 /// # Errors
 /// When the kernel has a layer and refuses to set it up.
 pub(crate) fn confine() -> io::Result<Layers> {
-    rustix::thread::set_no_new_privs(true)?;
-    let landlock = landlock().map_err(io::Error::other)?;
-    let seccomp = seccomp::filter()?;
+    let landlock = close_files(None)?;
+    let seccomp = close_calls(Calls::COMPILE)?;
     Ok(Layers { seccomp, landlock })
+}
+
+/// The first half: no new rights, no files but those beneath this folder, to
+/// be read, no network. For this thread, and what it starts from now on.
+/// False if the kernel does not have it.
+///
+/// # Errors
+/// As [`confine`].
+pub(crate) fn close_files(readable: Option<BorrowedFd<'_>>) -> io::Result<bool> {
+    rustix::thread::set_no_new_privs(true)?;
+    landlock(readable).map_err(io::Error::other)
+}
+
+/// The second half: few system calls. For all threads. False if the kernel
+/// does not have it.
+///
+/// # Errors
+/// As [`confine`].
+pub(crate) fn close_calls(calls: Calls) -> io::Result<bool> {
+    seccomp::filter(calls)
 }
 
 /// No path may be opened, no port bound or reached, no process outside
 /// signalled. What is open stays open.
-fn landlock() -> Result<bool, landlock::RulesetError> {
+fn landlock(readable: Option<BorrowedFd<'_>>) -> Result<bool, landlock::RulesetError> {
+    let readable = readable.map(|folder| {
+        let access = AccessFs::ReadFile | AccessFs::ReadDir;
+        Ok::<_, landlock::RulesetError>(PathBeneath::new(folder, access))
+    });
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(LANDLOCK))?
         .handle_access(AccessNet::from_all(LANDLOCK))?
         .scope(Scope::from_all(LANDLOCK))?
         .create()?
+        .add_rules(readable)?
         .restrict_self()?;
     Ok(status.ruleset != RulesetStatus::NotEnforced)
 }

@@ -20,6 +20,7 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::Sealed;
 use crate::shelf::Shelf;
 
 /// The code's length, in bytes.
@@ -295,7 +296,16 @@ impl Artifact {
         // not known to any guest, so whoever can forge the code already has
         // the host. That the bytes fit this wasmtime and its configuration is
         // part of the name under the code, and wasmtime checks it again.
-        unsafe { Component::deserialize(engine, self.0.get(1..).unwrap_or_default()) }
+        unsafe { Component::deserialize(engine, self.code()) }
+    }
+
+    /// Puts it where another process can take it from.
+    pub(crate) fn seal(&self) -> std::io::Result<Sealed> {
+        Sealed::new(self.code(), self.reserve_pages())
+    }
+
+    fn code(&self) -> &[u8] {
+        self.0.get(1..).unwrap_or_default()
     }
 }
 

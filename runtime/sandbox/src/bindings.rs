@@ -2,6 +2,7 @@
 //! out instead of generated, so that what goes in is borrowed and nothing is
 //! made that a run does not use; a test holds them against the WIT.
 
+use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 /// `types.event`.
@@ -28,7 +29,7 @@ pub(crate) struct Invocation<'a> {
 }
 
 /// `types.new-event`.
-#[derive(ComponentType, Lift)]
+#[derive(ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
 pub(crate) struct NewEvent {
     #[component(name = "type")]
@@ -38,7 +39,7 @@ pub(crate) struct NewEvent {
 }
 
 /// `types.action`.
-#[derive(ComponentType, Lift)]
+#[derive(ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
 pub(crate) struct Action {
     pub(crate) name: String,
@@ -46,7 +47,7 @@ pub(crate) struct Action {
 }
 
 /// `types.entry`.
-#[derive(ComponentType, Lift)]
+#[derive(ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
 pub(crate) struct Entry {
     pub(crate) key: String,
@@ -54,7 +55,7 @@ pub(crate) struct Entry {
 }
 
 /// `types.effect`.
-#[derive(ComponentType, Lift)]
+#[derive(ComponentType, Lift, Serialize, Deserialize)]
 #[component(variant)]
 pub(crate) enum Effect {
     #[component(name = "emit")]
@@ -66,7 +67,7 @@ pub(crate) enum Effect {
 }
 
 /// `types.failure`.
-#[derive(ComponentType, Lift)]
+#[derive(ComponentType, Lift, Serialize, Deserialize)]
 #[component(variant)]
 pub(crate) enum Failure {
     #[component(name = "invalid-event")]

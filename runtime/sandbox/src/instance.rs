@@ -10,17 +10,20 @@ use wasmtime::{
     AsContextMut, CallHook, Engine, PoolConcurrencyLimitError, Store, StoreContextMut, Trap,
 };
 
-use crate::UploadError;
 use crate::fuel::{self, check_debt};
 use crate::log::Logged;
 use crate::state::RunState;
 use crate::stop::Ending;
 use crate::stopwatch::{Stopwatch, micros};
 use crate::ticker::ticks;
+use crate::{Sealed, UploadError};
 
 /// Handles to resources that one run may hold; our world has none, so only
 /// those that a component makes inside itself.
 const HANDLES_MAX: usize = 1_000;
+
+/// What sealed code weighs at least, in bytes.
+const SEALED_BYTES_MIN: u64 = 128 * 1024;
 
 /// How long to wait before asking the pool again, where more runs are made
 /// than the sandbox was set up for.
@@ -39,18 +42,39 @@ pub(crate) struct Compiled {
     pub(crate) bytes: u64,
 }
 
+/// Where a version's code is.
+#[derive(Clone)]
+pub(crate) enum Code {
+    /// In this process.
+    Here(Arc<Compiled>),
+    /// To be handed to another one.
+    Sealed(Arc<Sealed>),
+}
+
+impl Code {
+    /// What it weighs in memory, in bytes. Each that is to be handed over has
+    /// a descriptor, of which there are not many: it weighs at least as much
+    /// as keeps them few.
+    pub(crate) fn weight(&self) -> u64 {
+        match self {
+            Self::Here(compiled) => compiled.bytes,
+            Self::Sealed(sealed) => sealed.bytes().max(SEALED_BYTES_MIN),
+        }
+    }
+}
+
 /// A version that is ready to run. Cheap to clone.
 #[derive(Clone)]
 pub struct Prepared {
-    pub(crate) compiled: Arc<Compiled>,
+    pub(crate) code: Code,
     manifest: Arc<Manifest>,
     version: VersionId,
 }
 
 impl Prepared {
-    pub(crate) fn new(version: VersionId, compiled: Compiled, manifest: Manifest) -> Self {
+    pub(crate) fn new(version: VersionId, code: Code, manifest: Manifest) -> Self {
         Self {
-            compiled: Arc::new(compiled),
+            code,
             manifest: Arc::new(manifest),
             version,
         }
@@ -64,6 +88,14 @@ impl Prepared {
     /// What it declares.
     pub fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
+    }
+
+    /// Its code, if it is to be run in another process.
+    pub fn sealed(&self) -> Option<&Arc<Sealed>> {
+        match &self.code {
+            Code::Here(_) => None,
+            Code::Sealed(sealed) => Some(sealed),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use ringfence_model::{Log, LogLevel, LogLine};
 
 /// Lines kept, whatever their length: empty ones cost the host too.
-const LINES_MAX: usize = 1024;
+pub(crate) const LINES_MAX: usize = 1024;
 
 /// What is kept of the last error for a trap's message, in bytes.
 const LAST_ERROR_BYTES_MAX: usize = 1024;

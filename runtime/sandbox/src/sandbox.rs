@@ -4,22 +4,21 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use moka::sync::Cache;
-use ringfence_model::{Limits, Manifest, RunLimits, VersionId};
+use ringfence_model::{Limits, Manifest, VersionId};
+use wasmtime::Engine;
 use wasmtime::component::Linker;
-use wasmtime::{AsContextMut, Engine};
 
 use crate::artifact::{Artifact, Artifacts};
 use crate::bindings::{self, Described, HandleParams, Handled};
 use crate::failures::Failures;
-use crate::fuel::charge_bytes;
-use crate::instance::{Compiled, Ended, Prepared};
+use crate::instance::{Code, Compiled, Prepared};
 use crate::state::RunState;
 use crate::stopwatch::Stopwatch;
 use crate::ticker::Ticker;
 use crate::{
-    Built, CompileHere, Compiler, Inspected, NothingRemembered, Recall, RecallError, Run,
-    RunReport, SandboxConfig, SandboxError, UploadError, effects, engine_config, host, manifest,
-    scan, stop,
+    Built, CompileHere, Compiler, Describer, Inspected, NothingRemembered, Recall, RecallError,
+    Run, RunReport, SandboxConfig, SandboxError, UploadError, engine_config, host, manifest, raw,
+    scan,
 };
 
 /// How much more time compiling a component again may take than its upload. A
@@ -40,7 +39,8 @@ struct Inner {
     compiler: Arc<dyn Compiler>,
     failures: Failures,
     cache: Cache<VersionId, Prepared>,
-    nothing: Arc<dyn Recall>,
+    /// Where code is run, if not in this process.
+    describer: Option<Arc<dyn Describer>>,
     tenant_data: Option<Arc<Dir>>,
     _ticker: Ticker,
 }
@@ -81,12 +81,36 @@ impl Sandbox {
     ///
     /// # Errors
     /// As [`Sandbox::new`].
-    // By value: it is the one place that is told, and the key stays here.
-    #[allow(clippy::needless_pass_by_value)]
     pub fn with_compiler(
         config: SandboxConfig,
         artifacts: Option<Dir>,
         compiler: Arc<dyn Compiler>,
+    ) -> Result<Self, SandboxError> {
+        Self::set_up(config, artifacts, compiler, None)
+    }
+
+    /// The same, with uploads compiled and all code run elsewhere: in this
+    /// process nothing of it is even mapped, and [`Sandbox::run`] must not be
+    /// called.
+    ///
+    /// # Errors
+    /// As [`Sandbox::new`].
+    pub fn without_code(
+        config: SandboxConfig,
+        artifacts: Option<Dir>,
+        compiler: Arc<dyn Compiler>,
+        describer: Arc<dyn Describer>,
+    ) -> Result<Self, SandboxError> {
+        Self::set_up(config, artifacts, compiler, Some(describer))
+    }
+
+    // By value: it is the one place that is told, and the key stays here.
+    #[allow(clippy::needless_pass_by_value)]
+    fn set_up(
+        config: SandboxConfig,
+        artifacts: Option<Dir>,
+        compiler: Arc<dyn Compiler>,
+        describer: Option<Arc<dyn Describer>>,
     ) -> Result<Self, SandboxError> {
         let failed = |error: &dyn std::fmt::Display| SandboxError(error.to_string());
         let engine =
@@ -103,7 +127,7 @@ impl Sandbox {
         let cache = Cache::builder()
             .max_capacity(config.cache_bytes)
             .weigher(|_, prepared: &Prepared| {
-                u32::try_from(prepared.compiled.bytes).unwrap_or(u32::MAX)
+                u32::try_from(prepared.code.weight()).unwrap_or(u32::MAX)
             })
             .build();
         Ok(Self {
@@ -114,7 +138,7 @@ impl Sandbox {
                 compiler,
                 failures: Failures::new(),
                 cache,
-                nothing: Arc::new(NothingRemembered),
+                describer,
                 tenant_data: config.tenant_data,
                 _ticker: ticker,
             }),
@@ -155,10 +179,10 @@ impl Sandbox {
         let watch = Stopwatch::start();
         let (artifact, built) = self.build(bytes, limits)?;
         let compile_ms = u64::try_from(watch.wall().as_millis()).unwrap_or(u64::MAX);
-        let compiled = self.load(&artifact)?;
-        let manifest = self.describe(&compiled, limits)?;
+        let code = self.load(&artifact)?;
+        let manifest = self.describe(version, &code, limits)?;
         self.save(version, &artifact);
-        let prepared = Prepared::new(version, compiled, manifest.clone());
+        let prepared = Prepared::new(version, code, manifest.clone());
         self.inner.cache.insert(version, prepared);
         self.inner.cache.run_pending_tasks();
         let mut warnings = Vec::new();
@@ -215,8 +239,8 @@ impl Sandbox {
         component: &dyn Fn() -> Result<Option<Vec<u8>>, String>,
     ) -> Result<Prepared, PrepareError> {
         let kept = self.inner.artifacts.load(version);
-        if let Some(compiled) = kept.and_then(|artifact| self.load(&artifact).ok()) {
-            return Ok(Prepared::new(version, compiled, manifest.clone()));
+        if let Some(code) = kept.and_then(|artifact| self.load(&artifact).ok()) {
+            return Ok(Prepared::new(version, code, manifest.clone()));
         }
         let bytes = component()
             .map_err(PrepareError::Unreadable)?
@@ -225,7 +249,7 @@ impl Sandbox {
             compile_ms: limits.compile_ms.saturating_mul(AGAIN),
             ..limits.clone()
         };
-        let (artifact, compiled) = self.rebuild(&bytes, &limits).map_err(|error| match error {
+        let (artifact, code) = self.rebuild(&bytes, &limits).map_err(|error| match error {
             UploadError::Unavailable(cause) => PrepareError::Unreadable(cause),
             error => {
                 let cause = error.to_string();
@@ -233,13 +257,13 @@ impl Sandbox {
             }
         })?;
         self.save(version, &artifact);
-        Ok(Prepared::new(version, compiled, manifest.clone()))
+        Ok(Prepared::new(version, code, manifest.clone()))
     }
 
-    fn rebuild(&self, bytes: &[u8], limits: &Limits) -> Result<(Artifact, Compiled), UploadError> {
+    fn rebuild(&self, bytes: &[u8], limits: &Limits) -> Result<(Artifact, Code), UploadError> {
         let (artifact, _) = self.build(bytes, limits)?;
-        let compiled = self.load(&artifact)?;
-        Ok((artifact, compiled))
+        let code = self.load(&artifact)?;
+        Ok((artifact, code))
     }
 
     /// What a cheap look refuses is not handed to the compiler.
@@ -250,16 +274,23 @@ impl Sandbox {
         Ok((artifact, built))
     }
 
-    fn load(&self, artifact: &Artifact) -> Result<Compiled, UploadError> {
+    fn load(&self, artifact: &Artifact) -> Result<Code, UploadError> {
+        if self.inner.describer.is_some() {
+            let sealed = artifact.seal().map_err(|error| {
+                UploadError::Unavailable(format!("its code cannot be kept in memory: {error}"))
+            })?;
+            return Ok(Code::Sealed(Arc::new(sealed)));
+        }
         let component = artifact
             .component(&self.inner.engine)
             .map_err(|error| UploadError::of_load(&error))?;
-        Compiled::link(
+        let compiled = Compiled::link(
             &self.inner.linker,
             &component,
             artifact.reserve_pages(),
             artifact.size(),
-        )
+        )?;
+        Ok(Code::Here(Arc::new(compiled)))
     }
 
     fn save(&self, version: VersionId, artifact: &Artifact) {
@@ -275,33 +306,23 @@ impl Sandbox {
         self.inner.artifacts.remove(version);
     }
 
-    fn describe(&self, compiled: &Compiled, limits: &Limits) -> Result<Manifest, UploadError> {
-        let nothing = &self.inner.nothing;
-        let ended = compiled.call(
-            limits,
-            limits.fuel,
-            || RunState::of_describe(limits, Arc::clone(nothing)),
-            |store, instance| {
-                // Whether both are of our types shows here, once, and not in
-                // the first run.
-                let handle = instance
-                    .get_typed_func::<HandleParams<'_>, Handled>(&mut *store, &compiled.handle);
-                let describe =
-                    instance.get_typed_func::<(), Described>(&mut *store, &compiled.describe);
-                let describe = match (handle, describe) {
-                    (Ok(_), Ok(describe)) => describe,
-                    (Err(error), _) => return Ok(Err(wrong_type("handle", &error))),
-                    (_, Err(error)) => return Ok(Err(wrong_type("describe", &error))),
-                };
-                let (manifest,) = describe.call(&mut *store, ())?;
-                manifest::lifted(store, &manifest)?;
-                Ok(Ok(manifest))
-            },
-        );
-        let described = ended
-            .result
-            .map_err(|stop| UploadError::DescribeFailed(Box::new(stop)))??;
-        manifest::check(described)
+    fn describe(
+        &self,
+        version: VersionId,
+        code: &Code,
+        limits: &Limits,
+    ) -> Result<Manifest, UploadError> {
+        match (code, &self.inner.describer) {
+            (Code::Here(compiled), _) => describe(compiled, limits),
+            (Code::Sealed(sealed), Some(describer)) => {
+                let manifest = describer.describe(version, sealed, limits)?;
+                // Of a process that is not trusted.
+                let check = manifest.check();
+                check.map_err(|error| UploadError::InvalidManifest(error.to_string()))?;
+                Ok(manifest)
+            }
+            (Code::Sealed(_), None) => unreachable!("code is sealed for a describer only"),
+        }
     }
 
     /// Runs a rule on one event, in a fresh instance. Fails only when what
@@ -310,63 +331,50 @@ impl Sandbox {
     /// # Errors
     /// When remembered values cannot be read; the run has done nothing, and
     /// is to be repeated.
+    ///
+    /// # Panics
+    /// In a sandbox [without code](Sandbox::without_code).
     pub fn run(&self, prepared: &Prepared, run: &Run<'_>) -> Result<RunReport, RecallError> {
-        let compiled = &*prepared.compiled;
-        let Ended {
-            result,
-            mut usage,
-            log,
-            state,
-        } = compiled.call(
-            run.limits,
-            run.fuel,
-            || RunState::of(run, self.inner.tenant_data.as_ref()),
-            |store, instance| {
-                let handle = instance
-                    .get_typed_func::<HandleParams<'_>, Handled>(&mut *store, &compiled.handle)?;
-                charge_bytes(&mut store.as_context_mut(), shown_bytes(run))?;
-                let (returned,) = handle.call(&mut *store, params(run))?;
-                effects::lifted(store, &returned)?;
-                Ok(returned)
-            },
-        );
-        if let Some(error) = state.recall_error {
-            return Err(error);
-        }
-        let outcome = result.and_then(|returned| match returned {
-            Ok(returned) => effects::check(returned, prepared.manifest(), run.limits, &mut usage),
-            Err(failure) => Err(stop::rule_failed(&failure)),
-        });
-        Ok(RunReport {
-            outcome,
-            usage,
-            limits: RunLimits::of(run.limits, run.fuel),
-            recalled: state.recalled,
-            asked_now: state.now,
-            asked_random: state.random,
-            log,
-        })
+        let Code::Here(compiled) = &prepared.code else {
+            panic!("what is to be run in another process was to be run in this one");
+        };
+        let raw = raw::run(compiled, run, self.inner.tenant_data.as_ref())?;
+        Ok(raw.report(prepared.manifest(), run.limits, run.fuel))
     }
 }
 
-/// What a run is shown, in bytes.
-fn shown_bytes(run: &Run<'_>) -> usize {
-    let event = run.event;
-    let texts = [
-        &event.ce_id,
-        &event.source,
-        &event.ty,
-        event.subject.as_deref().unwrap_or_default(),
-        &event.time,
-        event.data.as_str(),
-        run.tenant.as_str(),
-        run.rule.as_str(),
-        run.config.as_str(),
-    ];
-    texts.into_iter().map(str::len).sum()
+/// Asks compiled code for its manifest, in a sandbox under limits.
+pub(crate) fn describe(compiled: &Compiled, limits: &Limits) -> Result<Manifest, UploadError> {
+    let nothing: Arc<dyn Recall> = Arc::new(NothingRemembered);
+    let ended = compiled.call(
+        limits,
+        limits.fuel,
+        || RunState::of_describe(limits, Arc::clone(&nothing)),
+        |store, instance| {
+            // Whether both are of our types shows here, once, and not in
+            // the first run.
+            let handle =
+                instance.get_typed_func::<HandleParams<'_>, Handled>(&mut *store, &compiled.handle);
+            let describe =
+                instance.get_typed_func::<(), Described>(&mut *store, &compiled.describe);
+            let describe = match (handle, describe) {
+                (Ok(_), Ok(describe)) => describe,
+                (Err(error), _) => return Ok(Err(wrong_type("handle", &error))),
+                (_, Err(error)) => return Ok(Err(wrong_type("describe", &error))),
+            };
+            let (manifest,) = describe.call(&mut *store, ())?;
+            manifest::lifted(store, &manifest)?;
+            Ok(Ok(manifest))
+        },
+    );
+    let described = ended
+        .result
+        .map_err(|stop| UploadError::DescribeFailed(Box::new(stop)))??;
+    manifest::check(described)
 }
 
-fn params<'a>(run: &Run<'a>) -> HandleParams<'a> {
+/// What `handle` is given.
+pub(crate) fn params<'a>(run: &Run<'a>) -> HandleParams<'a> {
     let event = run.event;
     (
         bindings::Event {

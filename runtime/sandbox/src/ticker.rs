@@ -1,7 +1,7 @@
 //! The deadline's clock: one thread that advances the engine's epoch.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -14,26 +14,54 @@ const TICK_MS: u64 = 5;
 /// Advances the epoch until it is dropped.
 pub(crate) struct Ticker {
     ended: Arc<AtomicBool>,
+    pause: Pause,
     thread: Option<JoinHandle<()>>,
 }
 
+/// Stops the deadlines' clock for a while. For a process with one run at a
+/// time.
+#[derive(Debug, Clone, Default)]
+pub struct Pause(Arc<AtomicBool>);
+
+impl Pause {
+    /// Stops the clock, or lets it go on.
+    pub fn set(&self, paused: bool) {
+        self.0.store(paused, Ordering::Relaxed);
+    }
+}
+
 impl Ticker {
-    /// Starts the thread.
+    /// Starts the thread, and waits until it runs: whoever takes rights or
+    /// memory from this process next must not take them from its beginning.
     pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
         let ended = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&ended);
+        let pause = Pause::default();
+        let paused = Arc::clone(&pause.0);
+        let (up, is_up) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("sandbox-ticker".into())
             .spawn(move || {
+                // Nobody waits any more only if this process is at its end.
+                let _ = up.send(());
                 while !seen.load(Ordering::Relaxed) {
                     thread::park_timeout(Duration::from_millis(TICK_MS));
-                    engine.increment_epoch();
+                    if !paused.load(Ordering::Relaxed) {
+                        engine.increment_epoch();
+                    }
                 }
             })?;
+        is_up.recv().map_err(std::io::Error::other)?;
         Ok(Self {
             ended,
+            pause,
             thread: Some(thread),
         })
+    }
+
+    /// What stops the clock for a while.
+    pub(crate) fn pause(&self) -> Pause {
+        self.pause.clone()
     }
 }
 

@@ -227,6 +227,8 @@ pub(crate) enum FateOutcome {
     /// It wants the event and was not run on it.
     Skipped {
         /// `percent`: the activation's share leaves this event out.
+        /// `quarantined`: the rule ended the processes that ran it, and waits
+        /// to be activated again; its activation says how.
         #[schema(value_type = String)]
         reason: SkipReason,
     },

@@ -180,6 +180,19 @@ pub(crate) struct Activation {
     limits: RuleLimits,
     /// Since when, in microseconds since 1970.
     activated_us: u64,
+    /// Why it is not run, if it ended the processes that ran it. Activating
+    /// it again lifts this.
+    #[schema(required = false, nullable = false)]
+    quarantine: Option<Quarantine>,
+}
+
+/// That a rule is not run any more, with the evidence.
+#[derive(ToSchema)]
+pub(crate) struct Quarantine {
+    /// Since when, in microseconds since 1970.
+    since_us: u64,
+    /// How the run ended that led to it.
+    stop: Stop,
 }
 
 /// What a rule declares about itself.

@@ -103,6 +103,8 @@ pub enum Outcome {
 pub enum SkipReason {
     /// The activation's `percent` leaves this event out.
     Percent,
+    /// It ended the processes that ran it; see its activation.
+    Quarantined,
 }
 
 /// A follow-up event of a run.

@@ -17,6 +17,7 @@ use ringfence_benches::rule::{Rule, config, time};
 use ringfence_benches::{median, table};
 use ringfence_hostile::upload;
 use ringfence_model::Limits;
+use ringfence_sandbox::Sandbox;
 
 use guests::{Giver, HANDLES, LENT, OTHERS, alone, handles, lending, other};
 
@@ -115,5 +116,5 @@ fn rule(source: &str) -> anyhow::Result<Rule> {
         memory_bytes: 64 << 20,
         ..Limits::default()
     };
-    Rule::within(config(), &bytes, limits)
+    Rule::within(&Sandbox::new(config(), None)?, &bytes, limits)
 }

@@ -11,7 +11,7 @@ use ringfence_server::{Metrics, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Overrides, RunIn};
 use crate::console;
 use crate::data::DataFolder;
 use crate::error::{Hint as _, Verdict};
@@ -38,6 +38,9 @@ pub(crate) struct ServeArgs {
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8700]
     #[arg(long, value_name = "ADDR", env = "RINGFENCE_LISTEN")]
     listen: Option<SocketAddr>,
+    /// Where rules run [default: processes]
+    #[arg(long, value_name = "WHERE", env = "RINGFENCE_RUN_IN")]
+    run_in: Option<RunIn>,
     /// What to log: a level, or levels by module [default: info]
     #[arg(long, value_name = "FILTER", env = "RINGFENCE_LOG")]
     log: Option<String>,
@@ -50,6 +53,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Verdict> {
         data: args.data.clone(),
         tenant_data: args.tenant_data.clone(),
         log_filter: args.log.clone(),
+        run_in: args.run_in,
     })?;
     logging::start(&config.log)?;
     let layers = host::compiler()

@@ -9,7 +9,8 @@ use ringfence_engine::{Engine, EngineConfig, NewActivation, Observer, SystemCloc
 use ringfence_model::{
     Event, EventId, Json, LimitOverrides, Lineage, Mode, RuleName, TenantId, VersionId,
 };
-use ringfence_sandbox::{Sandbox, SandboxConfig};
+use ringfence_processes::{Program, Workers, WorkersConfig};
+use ringfence_sandbox::{CompileHere, Sandbox, SandboxConfig};
 use ringfence_store::{Append, Counts, Outgoing, Sqlite};
 
 /// How often to look whether work is finished. There is no bound in time: the
@@ -33,20 +34,43 @@ pub(crate) fn config(window_events: usize) -> EngineConfig {
     }
 }
 
+fn sandbox_config() -> SandboxConfig {
+    SandboxConfig {
+        concurrent_runs: 6,
+        memory_bytes_max: 32 << 20,
+        cache_bytes: 64 << 20,
+        artifact_bytes: 64 << 20,
+        tenant_data: None,
+        reserve_growth: true,
+        artifact_key: [7; 32],
+    }
+}
+
 impl Host {
+    /// Starts an engine on what the folder holds, with rules run in worker
+    /// processes that have little memory beyond that of runs.
+    pub(crate) async fn start_in_workers(folder: &Path, headroom_bytes: u64) -> Self {
+        let store = Arc::new(Sqlite::open(folder.join("db")).unwrap());
+        let workers = WorkersConfig {
+            headroom_bytes,
+            ..WorkersConfig::new(32 << 20, 64 << 20)
+        };
+        let workers = Arc::new(Workers::start(Program::at(binary()), workers).unwrap());
+        let compiler = Arc::new(CompileHere::new(&sandbox_config()).unwrap());
+        let sandbox = sandbox_config();
+        let sandbox = Sandbox::without_code(sandbox, None, compiler, workers.clone()).unwrap();
+        let (clock, nobody) = (Arc::new(SystemClock::start()), Arc::new(Nobody));
+        let engine = Engine::start_with(store, sandbox, workers, clock, nobody, config(100));
+        Self {
+            engine: engine.await.unwrap(),
+            tenant: "acme".parse().unwrap(),
+        }
+    }
+
     /// Starts an engine on what the folder holds.
     pub(crate) async fn start(folder: &Path, config: EngineConfig) -> Self {
         let store = Sqlite::open(folder.join("db")).unwrap();
-        let sandbox = SandboxConfig {
-            concurrent_runs: 6,
-            memory_bytes_max: 32 << 20,
-            cache_bytes: 64 << 20,
-            artifact_bytes: 64 << 20,
-            tenant_data: None,
-            reserve_growth: true,
-            artifact_key: [7; 32],
-        };
-        let sandbox = Sandbox::new(sandbox, None).unwrap();
+        let sandbox = Sandbox::new(sandbox_config(), None).unwrap();
         let clock = Arc::new(SystemClock::start());
         let engine = Engine::start(Arc::new(store), sandbox, clock, Arc::new(Nobody), config);
         Self {
@@ -138,6 +162,18 @@ impl Host {
         self.engine.drain().await;
         self.engine.store().close().await;
     }
+}
+
+/// The `ringfence` binary: `RINGFENCE_BIN`, or the one built beside this test.
+fn binary() -> PathBuf {
+    std::env::var_os("RINGFENCE_BIN").map_or_else(
+        || {
+            let test = std::env::current_exe().unwrap();
+            let profile = test.parent().and_then(Path::parent);
+            profile.unwrap().join("ringfence")
+        },
+        PathBuf::from,
+    )
 }
 
 /// A built example rule.

@@ -8,4 +8,5 @@
 mod bounds;
 mod host;
 mod memory;
+mod quarantine;
 mod recovery;

@@ -72,6 +72,7 @@ pub(super) fn activation(name: &str, version: VersionId) -> Activation {
         percent: 50,
         limits: LimitOverrides::default(),
         activated_us: 13,
+        quarantine: None,
     }
 }
 

@@ -1,0 +1,147 @@
+use proptest::prelude::*;
+use ringfence_model::TenantId;
+
+use super::*;
+
+const SHARE: Share = Share {
+    weight: 1,
+    concurrent: 4,
+    memory: 100,
+    unreleased: 100,
+};
+
+fn tenant(name: &str) -> TenantId {
+    name.parse().unwrap()
+}
+
+fn wanted(memory: u64) -> Needs {
+    let wanted = true;
+    Needs { memory, wanted }
+}
+
+/// With so many pieces of work, which need as much memory as their number
+/// says.
+fn scheduler(share: Share, work: impl IntoIterator<Item = u64>) -> Scheduler<u64> {
+    let mut scheduler = Scheduler::default();
+    scheduler.set_share(&tenant("acme"), share);
+    for item in work {
+        scheduler.push(&tenant("acme"), None, item).unwrap();
+    }
+    scheduler
+}
+
+fn fill(scheduler: &mut Scheduler<u64>, batch: &mut Batch) -> Vec<Dispatch<u64>> {
+    let mut taken = Vec::new();
+    while let Some(next) = scheduler.dispatch_into(batch, |memory| wanted(*memory)) {
+        taken.push(next);
+    }
+    taken
+}
+
+#[test]
+fn runs_of_one_batch_are_one_run_at_a_moment() {
+    let one = Share {
+        concurrent: 1,
+        ..SHARE
+    };
+    let mut scheduler = scheduler(one, [60, 60, 80, 30]);
+    let (mut first, mut second) = (scheduler.begin_batch(), scheduler.begin_batch());
+    let mut taken = fill(&mut scheduler, &mut first);
+    assert_eq!(taken.len(), 4);
+    assert_eq!(scheduler.reserved(&tenant("acme")), 80);
+    scheduler.push(&tenant("acme"), None, 10).unwrap();
+    assert!(fill(&mut scheduler, &mut second).is_empty());
+    // The others go on, so the tenant has its run still.
+    let mut ended = taken.remove(0).ticket;
+    scheduler.ran(&mut ended, 1, 0);
+    assert!(fill(&mut scheduler, &mut second).is_empty());
+    assert_eq!(scheduler.reserved(&tenant("acme")), 80);
+    for Dispatch { mut ticket, .. } in taken {
+        scheduler.ran(&mut ticket, 1, 0);
+    }
+    assert_eq!(scheduler.reserved(&tenant("acme")), 0);
+    assert_eq!(fill(&mut scheduler, &mut second).len(), 1);
+}
+
+#[test]
+fn batches_share_their_tenants_memory() {
+    let mut scheduler = scheduler(SHARE, [50, 50, 60, 1]);
+    let (mut first, mut second) = (scheduler.begin_batch(), scheduler.begin_batch());
+    let next = |scheduler: &mut Scheduler<u64>, batch: &mut Batch| {
+        scheduler.dispatch_into(batch, |memory| wanted(*memory))
+    };
+    let one = next(&mut scheduler, &mut first).unwrap();
+    let other = next(&mut scheduler, &mut second).unwrap();
+    assert_eq!(scheduler.reserved(&tenant("acme")), 100);
+    // 10 more do not fit, neither here nor there.
+    assert!(next(&mut scheduler, &mut first).is_none());
+    assert!(next(&mut scheduler, &mut second).is_none());
+    let mut ended = other.ticket;
+    scheduler.ran(&mut ended, 1, 0);
+    assert_eq!(next(&mut scheduler, &mut first).unwrap().item, 60);
+    assert_eq!(scheduler.reserved(&tenant("acme")), 60);
+    drop(one);
+}
+
+#[test]
+fn what_is_not_wanted_stays_first() {
+    let mut scheduler = scheduler(SHARE, [1, 2]);
+    let mut batch = scheduler.begin_batch();
+    let refused = scheduler.dispatch_into(&mut batch, |_| Needs {
+        wanted: false,
+        ..wanted(1)
+    });
+    assert!(refused.is_none());
+    assert_eq!(scheduler.ready(), 2);
+    let taken = fill(&mut scheduler, &mut batch);
+    let items: Vec<_> = taken.iter().map(|taken| taken.item).collect();
+    assert_eq!(items, [1, 2]);
+    assert_eq!(scheduler.ready(), 0);
+}
+
+proptest! {
+    /// Whatever is done in whatever order: a tenant has no more batches under
+    /// way than runs at once, and reserves no more than it may, and at the end
+    /// all was done and nothing is reserved.
+    #[test]
+    fn bounds_hold_and_all_is_done(
+        concurrent in 1u64..4,
+        memories in prop::collection::vec((0usize..3, 1u64..100), 1..60),
+        turns in prop::collection::vec((0usize..3, any::<bool>()), 1..400),
+    ) {
+        let share = Share { concurrent, ..SHARE };
+        let mut scheduler = scheduler(share, []);
+        let subjects = [None, Some("a"), Some("b")];
+        let total = memories.len();
+        for (subject, memory) in memories {
+            scheduler.push(&tenant("acme"), subjects[subject], memory).unwrap();
+        }
+        let mut lanes: [(Option<Batch>, Vec<Ticket>); 3] = Default::default();
+        let mut done = 0;
+        let rest = (0..3).flat_map(|lane| [(lane, true), (lane, false)]).cycle();
+        for (turn, (lane, takes)) in turns.into_iter().chain(rest).enumerate() {
+            if done == total {
+                break;
+            }
+            prop_assert!(turn < 10_000, "work is left that is never given");
+            let (batch, tickets) = &mut lanes[lane];
+            if takes {
+                let batch = batch.get_or_insert_with(|| scheduler.begin_batch());
+                let next = scheduler.dispatch_into(batch, |memory| wanted(*memory));
+                tickets.extend(next.map(|next| next.ticket));
+            } else if let Some(mut ticket) = tickets.pop() {
+                scheduler.ran(&mut ticket, 1, 0);
+                scheduler.release(ticket, None);
+                done += 1;
+                if tickets.is_empty() {
+                    *batch = None;
+                }
+            }
+            let busy = lanes.iter().filter(|(_, tickets)| !tickets.is_empty());
+            prop_assert!(busy.count() as u64 <= concurrent);
+            prop_assert!(scheduler.reserved(&tenant("acme")) <= 100);
+        }
+        prop_assert_eq!(scheduler.reserved(&tenant("acme")), 0);
+        prop_assert_eq!(scheduler.ready(), 0);
+    }
+}

@@ -1,0 +1,141 @@
+//! Worker processes of one server: a lane for each of its threads that run
+//! rules, and one for what somebody waits for.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cap_std::fs::Dir;
+use ringfence_model::{Limits, Manifest, VersionId};
+use ringfence_sandbox::{
+    Describer, Progress, RunError, RunReport, Runner, Runners, Sealed, Task, UploadError,
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::lane::Lane;
+use crate::child::Program;
+use crate::confine::Layers;
+
+/// How workers are set up.
+#[derive(Debug, Clone)]
+pub struct WorkersConfig {
+    /// The greatest `Limits::memory_bytes` of any plan.
+    pub memory_bytes_max: u64,
+    /// Code that one worker holds, in bytes.
+    pub code_bytes_max: u64,
+    /// Address space of one worker beyond what it has once it is set up, which
+    /// includes the memory of runs: for code, and for what is on its way.
+    pub headroom_bytes: u64,
+    /// Where tenants' data are that rules may read.
+    pub tenant_data: Option<Arc<Dir>>,
+    /// As of the sandbox that hands code over.
+    pub reserve_growth: bool,
+}
+
+impl WorkersConfig {
+    /// For so much memory of a run and so much code, in bytes, with twice as
+    /// much address space as that code takes, and half a gigabyte.
+    pub fn new(memory_bytes_max: u64, code_bytes_max: u64) -> Self {
+        const ROOM: u64 = 512 * 1024 * 1024;
+        Self {
+            memory_bytes_max,
+            code_bytes_max,
+            headroom_bytes: code_bytes_max.saturating_mul(2).saturating_add(ROOM),
+            tenant_data: None,
+            reserve_growth: true,
+        }
+    }
+}
+
+/// Makes runs in worker processes.
+pub struct Workers {
+    setting: Arc<Setting>,
+    aside: Mutex<Lane>,
+    layers: Layers,
+}
+
+/// What is needed to start a worker.
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub(super) program: Program,
+    pub(super) config: WorkersConfig,
+}
+
+impl Workers {
+    /// With this program as the workers. Starts the first of them, so it also
+    /// tells whether there can be any.
+    ///
+    /// # Errors
+    /// When a worker cannot be run or cannot confine itself.
+    pub fn start(program: Program, config: WorkersConfig) -> io::Result<Self> {
+        raise_descriptors();
+        let setting = Arc::new(Setting { program, config });
+        let mut aside = Lane::new(Arc::clone(&setting));
+        let layers = aside.layers()?;
+        Ok(Self {
+            setting,
+            aside: Mutex::new(aside),
+            layers,
+        })
+    }
+
+    /// What holds a worker on this host.
+    pub fn layers(&self) -> Layers {
+        self.layers
+    }
+
+    /// Who comes here waits for its turn. A panic leaves a lane that notices.
+    fn aside<R>(&self, work: impl FnOnce(&mut Lane) -> R) -> R {
+        work(&mut self.aside.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Each version that is hot has a descriptor: as many are allowed as may be.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit on descriptors cannot be raised");
+    }
+}
+
+/// Takes the result of the only run.
+struct Single(Option<Result<RunReport, RunError>>);
+
+impl Progress for Single {
+    fn ended(&mut self, _index: usize, result: Result<RunReport, RunError>) {
+        self.0 = Some(result);
+    }
+
+    fn is_wanted(&mut self, _index: usize) -> bool {
+        true
+    }
+}
+
+impl Runners for Workers {
+    fn runner(&self) -> io::Result<Box<dyn Runner>> {
+        let mut lane = Lane::new(Arc::clone(&self.setting));
+        lane.layers()?;
+        Ok(Box::new(lane))
+    }
+
+    fn run_aside(&self, task: &Task<'_>) -> Result<RunReport, RunError> {
+        let mut single = Single(None);
+        self.aside(|lane| lane.run(std::slice::from_ref(task), &mut single));
+        let told = single.0;
+        told.unwrap_or_else(|| Err(RunError::Unavailable("the run was forgotten".into())))
+    }
+}
+
+impl Describer for Workers {
+    fn describe(
+        &self,
+        version: VersionId,
+        code: &Arc<Sealed>,
+        limits: &Limits,
+    ) -> Result<Manifest, UploadError> {
+        self.aside(|lane| lane.describe(version, code, limits))
+    }
+}

@@ -1,0 +1,130 @@
+//! What becomes of runs whose worker dies.
+
+use std::fs;
+
+use ringfence_sandbox::{RunError, Runners as _};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::world::{Given, Told, built, prepare, sandbox_with, workers, workers_config};
+
+const URGENT: &str = r#"{"priority": "urgent"}"#;
+
+/// Workers of this test's process.
+fn children() -> Vec<i32> {
+    let own = format!("\nPPid:\t{}\n", std::process::id());
+    let processes = fs::read_dir("/proc").expect("processes can be listed");
+    let processes = processes.flatten();
+    processes
+        .filter(|process| {
+            let status = fs::read_to_string(process.path().join("status"));
+            status.is_ok_and(|status| status.contains(&own) && !status.contains("State:\tZ"))
+        })
+        .filter_map(|process| process.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+fn kill(process: i32, signal: Signal) {
+    let process = Pid::from_raw(process).expect("a process has an id");
+    kill_process(process, signal).expect("the worker can be signalled");
+}
+
+/// The runs that a worker held when it was killed are made all the same, and
+/// those before are not made again.
+#[test]
+fn nobody_elses_run_is_lost_or_told_twice() {
+    let workers = workers(workers_config());
+    let sandbox = sandbox_with(&workers);
+    let calm = prepare(&sandbox, &built("escalate-urgent"));
+    // What is before these in a batch is told while they run.
+    let slow = prepare(&sandbox, &built("infinite-loop"));
+    let others = children();
+    let mut lane = workers.runner().unwrap();
+    let worker = children().into_iter().find(|child| !others.contains(child));
+    let worker = worker.expect("the lane has a worker");
+    let given: Vec<_> = (0..40)
+        .map(|number| Given::new(number, "conversation.created", URGENT))
+        .collect();
+    let is_slow = |number: usize| (4..20).contains(&number);
+    let code = |number: usize| if is_slow(number) { &slow } else { &calm };
+    let tasks = given.iter().enumerate();
+    let tasks: Vec<_> = tasks.map(|(at, given)| given.task(code(at))).collect();
+    let mut told = Told {
+        after: Some(Box::new(move |index| {
+            if index == 3 {
+                kill(worker, Signal::ABORT);
+            }
+        })),
+        ..Told::default()
+    };
+    lane.run(&tasks, &mut told);
+    assert_eq!(told.results.len(), 40);
+    for (number, result) in told.results.into_iter().enumerate() {
+        let outcome = result.unwrap().outcome;
+        match is_slow(number) {
+            true => assert_eq!(outcome.unwrap_err().code.as_str(), "out-of-fuel"),
+            false => assert_eq!(outcome.unwrap().len(), 1),
+        }
+    }
+    assert!(!children().contains(&worker));
+}
+
+/// Whoever kills a worker that has nothing to do is no rule.
+#[test]
+fn a_worker_that_was_idle_is_replaced() {
+    let workers = workers(workers_config());
+    let prepared = prepare(&sandbox_with(&workers), &built("escalate-urgent"));
+    let mut lane = workers.runner().unwrap();
+    let given = Given::new(0, "conversation.created", URGENT);
+    for tended in [true, false] {
+        for child in children() {
+            kill(child, Signal::KILL);
+        }
+        while !children().is_empty() {
+            std::thread::yield_now();
+        }
+        if tended {
+            lane.tend();
+            assert_eq!(children().len(), 1);
+        }
+        let mut told = Told::default();
+        lane.run(&[given.task(&prepared)], &mut told);
+        assert!(told.results.remove(0).unwrap().outcome.is_ok());
+    }
+    workers.run_aside(&given.task(&prepared)).unwrap();
+}
+
+/// A run that needs more memory than a worker has ends it; the second time
+/// alone, and then it is to blame. Its neighbours are not.
+#[test]
+fn a_run_that_kills_two_workers_is_to_blame_alone() {
+    let mut config = workers_config();
+    config.headroom_bytes = 6 << 20;
+    config.code_bytes_max = 1 << 20;
+    let workers = workers(config);
+    let prepared = prepare(&sandbox_with(&workers), &built("escalate-urgent"));
+    let mut given: Vec<_> = (0..5)
+        .map(|number| Given::new(number, "conversation.created", URGENT))
+        .collect();
+    let text = "x".repeat(16 << 20);
+    given[2] = Given::new(
+        2,
+        "conversation.created",
+        &format!("{{\"text\": \"{text}\"}}"),
+    );
+    let tasks: Vec<_> = given.iter().map(|given| given.task(&prepared)).collect();
+    let mut told = Told::default();
+    workers.runner().unwrap().run(&tasks, &mut told);
+    assert_eq!(told.results.len(), 5);
+    for (at, result) in told.results.iter().enumerate() {
+        match result {
+            Err(RunError::Crashed(crash)) if at == 2 => {
+                let stop = crash.stop();
+                assert_eq!(stop.code.as_str(), "crashed-worker");
+                assert!(stop.message.contains("memory allocation of"), "{stop:?}");
+                assert!(stop.message.contains("signal: 6"), "{stop:?}");
+            }
+            Ok(report) if at != 2 => assert!(report.outcome.is_ok(), "{report:?}"),
+            other => panic!("{at}: {other:?}"),
+        }
+    }
+}

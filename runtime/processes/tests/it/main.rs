@@ -1,0 +1,8 @@
+//! Real worker processes: what they answer, and what becomes of the runs of
+//! those that die.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod deaths;
+mod same;
+mod world;

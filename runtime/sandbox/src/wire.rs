@@ -1,0 +1,325 @@
+//! Runs and their results as bytes, for a channel between two processes of
+//! the same binary. Compact, and read without copying texts first: this is on
+//! the way of every event.
+
+use std::sync::Arc;
+
+use ringfence_model::{
+    Event, EventId, Frame, Json, Limits, Lineage, Log, LogLine, Manifest, Recalled, RuleName, Stop,
+    TenantId, Usage,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::bindings::{Effect, Failure};
+use crate::raw::Raw;
+use crate::{Recall, Run, RunReport};
+
+/// What is said is not understood: the other side is broken, or hostile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a message cannot be read: {0}")]
+pub struct WireError(String);
+
+impl WireError {
+    /// With what was wrong.
+    pub(crate) fn new(what: &str) -> Self {
+        Self(what.to_owned())
+    }
+}
+
+/// A run, on its way.
+#[derive(Serialize, Deserialize)]
+struct Order<'a> {
+    id: [u8; 16],
+    #[serde(borrow)]
+    texts: Texts<'a>,
+    accepted_us: u64,
+    depth: u32,
+    fuel: u64,
+    deadline_ms: u64,
+    memory_bytes: u64,
+    output_bytes: u64,
+    log_bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Texts<'a> {
+    tenant: &'a str,
+    rule: &'a str,
+    config: &'a str,
+    id: &'a str,
+    source: &'a str,
+    ty: &'a str,
+    subject: Option<&'a str>,
+    time: &'a str,
+    data: &'a str,
+}
+
+/// What a run left, on its way. Rare things are JSON, because their types are
+/// made for that.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    result: Returned,
+    usage: Usage,
+    lines: Vec<LogLine>,
+    truncated: bool,
+    asked_now: bool,
+    asked_random: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Returned {
+    Effects(Vec<Effect>),
+    Failure(Failure),
+    /// As JSON.
+    Stopped(String),
+    /// What it recalled could not be read.
+    Abandoned,
+}
+
+/// Appends a run to a message.
+///
+/// # Errors
+/// None that depend on a guest.
+pub fn write_run(run: &Run<'_>, out: &mut Vec<u8>) -> Result<(), WireError> {
+    let event = run.event;
+    let order = Order {
+        id: *event.id.as_bytes(),
+        texts: Texts {
+            tenant: run.tenant.as_str(),
+            rule: run.rule.as_str(),
+            config: run.config.as_str(),
+            id: &event.ce_id,
+            source: &event.source,
+            ty: &event.ty,
+            subject: event.subject.as_deref(),
+            time: &event.time,
+            data: event.data.as_str(),
+        },
+        accepted_us: event.accepted_us,
+        depth: event.lineage.depth,
+        fuel: run.fuel,
+        deadline_ms: run.limits.deadline_ms,
+        memory_bytes: run.limits.memory_bytes,
+        output_bytes: run.limits.output_bytes,
+        log_bytes: run.limits.log_bytes,
+    };
+    write(&order, out)
+}
+
+/// A run as it arrived. Kept and filled again, so that its texts need no new
+/// memory each time.
+#[derive(Debug)]
+pub(crate) struct Received {
+    event: Event,
+    tenant: TenantId,
+    rule: RuleName,
+    config: Json,
+    limits: Limits,
+    fuel: u64,
+}
+
+impl Received {
+    /// The first one.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, WireError> {
+        let order: Order<'_> = postcard::from_bytes(bytes).map_err(error)?;
+        let name = |text: &str| text.parse().map_err(error);
+        let tenant: TenantId = name(order.texts.tenant)?;
+        let id = EventId::from_bytes(order.id);
+        let mut received = Self {
+            event: Event {
+                id,
+                tenant: tenant.clone(),
+                ce_id: String::new(),
+                source: String::new(),
+                ty: String::new(),
+                subject: None,
+                time: String::new(),
+                data: Json::null(),
+                accepted_us: 0,
+                lineage: Lineage::root(id),
+            },
+            tenant,
+            rule: order.texts.rule.parse().map_err(error)?,
+            config: Json::null(),
+            limits: Limits::default(),
+            fuel: 0,
+        };
+        received.fill(&order)?;
+        Ok(received)
+    }
+
+    /// The next one.
+    pub(crate) fn read_again(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        let order: Order<'_> = postcard::from_bytes(bytes).map_err(error)?;
+        self.fill(&order)
+    }
+
+    fn fill(&mut self, order: &Order<'_>) -> Result<(), WireError> {
+        let texts = &order.texts;
+        if self.tenant.as_str() != texts.tenant {
+            self.tenant = texts.tenant.parse().map_err(error)?;
+            self.event.tenant = self.tenant.clone();
+        }
+        if self.rule.as_str() != texts.rule {
+            self.rule = texts.rule.parse().map_err(error)?;
+        }
+        if self.config.as_str() != texts.config {
+            self.config = Json::trusted(texts.config);
+        }
+        let event = &mut self.event;
+        event.id = EventId::from_bytes(order.id);
+        event.lineage = Lineage::root(event.id);
+        event.lineage.depth = order.depth;
+        for (text, now) in [
+            (&mut event.ce_id, texts.id),
+            (&mut event.source, texts.source),
+            (&mut event.ty, texts.ty),
+            (&mut event.time, texts.time),
+        ] {
+            text.clear();
+            text.push_str(now);
+        }
+        event.subject = texts.subject.map(str::to_owned);
+        event.data = Json::trusted(texts.data);
+        event.accepted_us = order.accepted_us;
+        self.fuel = order.fuel;
+        self.limits.fuel = order.fuel;
+        self.limits.deadline_ms = order.deadline_ms;
+        self.limits.memory_bytes = order.memory_bytes;
+        self.limits.output_bytes = order.output_bytes;
+        self.limits.log_bytes = order.log_bytes;
+        Ok(())
+    }
+
+    /// As a run.
+    pub(crate) fn run<'a>(&'a self, recall: &'a Arc<dyn Recall>) -> Run<'a> {
+        Run {
+            event: &self.event,
+            tenant: &self.tenant,
+            rule: &self.rule,
+            config: &self.config,
+            limits: &self.limits,
+            fuel: self.fuel,
+            recall,
+        }
+    }
+}
+
+/// Appends what a run left to a message; none if what it recalled could not
+/// be read.
+pub(crate) fn write_raw(raw: Option<Raw>, out: &mut Vec<u8>) -> Result<u64, WireError> {
+    let Some(raw) = raw else {
+        let answer = Answer {
+            result: Returned::Abandoned,
+            usage: Usage::default(),
+            lines: Vec::new(),
+            truncated: false,
+            asked_now: false,
+            asked_random: false,
+        };
+        return write(&answer, out).map(|()| 0);
+    };
+    let wall_us = raw.usage.wall_us;
+    let answer = Answer {
+        result: match raw.result {
+            Ok(Ok(effects)) => Returned::Effects(effects),
+            Ok(Err(failure)) => Returned::Failure(failure),
+            Err(stop) => Returned::Stopped(serde_json::to_string(&stop).map_err(error)?),
+        },
+        usage: raw.usage,
+        lines: raw.log.lines,
+        truncated: raw.log.truncated,
+        asked_now: raw.asked_now,
+        asked_random: raw.asked_random,
+    };
+    write(&answer, out).map(|()| wall_us)
+}
+
+/// Reads what a run left, from a process that is not trusted, and checks it;
+/// none if it says that what the run recalled could not be read. What was
+/// recalled is known to who answered it.
+///
+/// # Errors
+/// When it cannot be read, or is more than a run can have left.
+pub fn read_report(
+    bytes: &[u8],
+    run: &Run<'_>,
+    manifest: &Manifest,
+    recalled: Vec<Recalled>,
+) -> Result<Option<RunReport>, WireError> {
+    let raw = read_raw(bytes, run, recalled)?;
+    Ok(raw.map(|raw| raw.report(manifest, run.limits, run.fuel)))
+}
+
+/// What a run cannot have used is cut: what it is charged and shown as must
+/// stay in its limits.
+fn read_raw(
+    bytes: &[u8],
+    run: &Run<'_>,
+    recalled: Vec<Recalled>,
+) -> Result<Option<Raw>, WireError> {
+    let answer: Answer = postcard::from_bytes(bytes).map_err(error)?;
+    let result = match answer.result {
+        Returned::Effects(effects) => Ok(Ok(effects)),
+        Returned::Failure(failure) => Ok(Err(failure)),
+        Returned::Stopped(stop) => Err(serde_json::from_str::<Stop>(&stop).map_err(error)?),
+        Returned::Abandoned => return Ok(None),
+    };
+    if let Err(stop) = &result {
+        check_stop(stop)?;
+    }
+    let log = Log {
+        lines: answer.lines,
+        truncated: answer.truncated,
+    };
+    check_log(&log, run.limits)?;
+    Ok(Some(Raw {
+        result,
+        usage: Usage {
+            fuel: answer.usage.fuel.min(run.fuel),
+            memory_bytes: answer.usage.memory_bytes.min(run.limits.memory_bytes),
+            wall_us: answer.usage.wall_us,
+            cpu_us: answer.usage.cpu_us,
+            log_bytes: answer.usage.log_bytes,
+            ..Usage::default()
+        },
+        log,
+        recalled,
+        asked_now: answer.asked_now,
+        asked_random: answer.asked_random,
+    }))
+}
+
+/// What a stop may hold at most, in bytes: texts from the guest are cut to
+/// 2 KiB, and there are not more than 32 frames.
+const STOP_BYTES_MAX: usize = 64 * 1024;
+
+fn check_stop(stop: &Stop) -> Result<(), WireError> {
+    let frames = stop.backtrace.iter();
+    let frames: usize = frames.map(|frame: &Frame| frame.function.len()).sum();
+    let hint = stop.hint.as_ref().map_or(0, String::len);
+    match stop.message.len() + hint + frames {
+        bytes if bytes > STOP_BYTES_MAX => Err(WireError(format!("a stop of {bytes} bytes"))),
+        _ => Ok(()),
+    }
+}
+
+fn check_log(log: &Log, limits: &Limits) -> Result<(), WireError> {
+    let bytes: usize = log.lines.iter().map(|line| line.message.len()).sum();
+    let lines = log.lines.len();
+    if bytes as u64 > limits.log_bytes || lines > crate::log::LINES_MAX {
+        return Err(WireError(format!("a log of {lines} lines, {bytes} bytes")));
+    }
+    Ok(())
+}
+
+fn write(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), WireError> {
+    // Takes the buffer and gives it back, so nothing is copied.
+    let buffer = std::mem::take(out);
+    *out = postcard::to_extend(value, buffer).map_err(error)?;
+    Ok(())
+}
+
+fn error(error: impl std::fmt::Display) -> WireError {
+    WireError(error.to_string())
+}
