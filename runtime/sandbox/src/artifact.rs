@@ -20,8 +20,8 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::Sealed;
 use crate::shelf::Shelf;
+use crate::{Layout, Sealed};
 
 /// The code's length, in bytes.
 const MAC_BYTES: usize = 32;
@@ -63,9 +63,8 @@ pub(crate) struct Artifacts {
 /// A compiled artifact that came out of this installation's compiler, or out of
 /// a file that this installation authenticated. Only this module makes one.
 ///
-/// Its first byte is the reserve that its memories were given, in pages (see
-/// `rewrite`): what is counted of them depends on it, so it is authenticated
-/// with the code.
+/// It begins with its [`Layout`]: what is counted and charged depends on it, so
+/// it is authenticated with the code.
 pub(crate) struct Artifact(Vec<u8>);
 
 impl Artifacts {
@@ -146,10 +145,9 @@ impl Artifacts {
         }
     }
 
-    /// Takes what the compiler has just made, and the reserve that it was
-    /// given before, in pages.
-    pub(crate) fn fresh(reserve_pages: u8, mut compiled: Vec<u8>) -> Artifact {
-        compiled.insert(0, reserve_pages);
+    /// Takes what the compiler has just made.
+    pub(crate) fn fresh(layout: Layout, mut compiled: Vec<u8>) -> Artifact {
+        compiled.splice(0..0, layout.to_bytes());
         Artifact(compiled)
     }
 
@@ -277,9 +275,9 @@ impl Artifact {
         self.0.len() as u64
     }
 
-    /// What its memories have beyond what they declare, in pages.
-    pub(crate) fn reserve_pages(&self) -> u8 {
-        self.0.first().copied().unwrap_or(0)
+    /// What must be known of the code besides.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout::split(&self.0).map_or_else(Layout::default, |(layout, _)| layout)
     }
 
     /// Makes it callable.
@@ -301,11 +299,11 @@ impl Artifact {
 
     /// Puts it where another process can take it from.
     pub(crate) fn seal(&self) -> std::io::Result<Sealed> {
-        Sealed::new(self.code(), self.reserve_pages())
+        Sealed::new(self.code(), self.layout())
     }
 
     fn code(&self) -> &[u8] {
-        self.0.get(1..).unwrap_or_default()
+        self.0.get(Layout::BYTES..).unwrap_or_default()
     }
 }
 

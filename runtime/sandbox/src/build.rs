@@ -9,7 +9,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy};
 
 use crate::componentize::componentize;
 use crate::rewrite::rewrite;
-use crate::{SandboxConfig, SandboxError, UploadError, engine_config};
+use crate::{Layout, SandboxConfig, SandboxError, UploadError, engine_config};
 
 /// An upload, compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +18,8 @@ pub struct Built {
     pub imports: Vec<String>,
     /// Whether its functions have names.
     pub has_names: bool,
-    /// What its memories were given to grow into, in pages.
-    pub reserve_pages: u8,
+    /// What must be known of the code besides.
+    pub layout: Layout,
     /// Native code, as wasmtime writes it.
     #[serde(skip)]
     pub code: Vec<u8>,
@@ -73,7 +73,7 @@ impl Compiler for CompileHere {
         Ok(Built {
             imports: component.scan.imports,
             has_names: component.scan.has_names,
-            reserve_pages: rewritten.reserve_pages,
+            layout: rewritten.layout,
             code,
         })
     }

@@ -16,7 +16,7 @@ use crate::state::RunState;
 use crate::stop::Ending;
 use crate::stopwatch::{Stopwatch, micros};
 use crate::ticker::ticks;
-use crate::{Sealed, UploadError};
+use crate::{Layout, Sealed, UploadError};
 
 /// Handles to resources that one run may hold; our world has none, so only
 /// those that a component makes inside itself.
@@ -36,8 +36,7 @@ pub(crate) struct Compiled {
     pub(crate) describe: ComponentExportIndex,
     /// `handle`.
     pub(crate) handle: ComponentExportIndex,
-    /// What its memories have beyond what they declare, in pages.
-    reserve_pages: u8,
+    layout: Layout,
     /// What it weighs in the cache, in bytes.
     pub(crate) bytes: u64,
 }
@@ -137,7 +136,7 @@ impl Compiled {
     pub(crate) fn link(
         linker: &Linker<RunState>,
         component: &Component,
-        reserve_pages: u8,
+        layout: Layout,
         bytes: u64,
     ) -> Result<Self, UploadError> {
         let export = |name: &str| {
@@ -152,7 +151,7 @@ impl Compiled {
             pre,
             describe: export("describe")?,
             handle: export("handle")?,
-            reserve_pages,
+            layout,
             bytes,
         })
     }
@@ -168,7 +167,8 @@ impl Compiled {
         let watch = Stopwatch::start();
         loop {
             let mut state = state();
-            state.memory.reserve(self.reserve_pages);
+            state.memory.reserve(self.layout.reserve_pages);
+            state.debt.link(self.layout.links);
             let mut store = new_store(self.pre.engine(), limits, fuel, state);
             let result = self
                 .pre

@@ -22,6 +22,7 @@ mod failures;
 mod fuel;
 mod host;
 mod instance;
+mod layout;
 mod links;
 mod log;
 mod manifest;
@@ -55,6 +56,7 @@ pub use fuel::{
     LIFT_FUEL_PER_BYTE, PAGE_FUEL, RECALL_FUEL,
 };
 pub use instance::Prepared;
+pub use layout::Layout;
 pub use recall::{NothingRemembered, Recall, RecallError};
 pub use run::{Run, RunReport};
 pub use runner::{Crash, Describer, Progress, RunError, Runner, Runners, Task, Threads};

@@ -50,6 +50,10 @@ pub(crate) struct Links<'a> {
     /// By module and name as it is imported.
     charged: BTreeMap<(&'a str, &'a str), u32>,
     handed: u64,
+    /// Imports of the module that is open.
+    imports: u64,
+    /// Of the whole, when the walk is over.
+    linked: u64,
 }
 
 impl<'a> Links<'a> {
@@ -65,6 +69,12 @@ impl<'a> Links<'a> {
         self.charged.get(&(module, name)).copied()
     }
 
+    /// How many imports are linked when an instance is made, once the walk is
+    /// over.
+    pub(crate) fn linked(&self) -> u64 {
+        self.linked
+    }
+
     /// Goes on by one payload.
     ///
     /// # Errors
@@ -74,6 +84,7 @@ impl<'a> Links<'a> {
             Payload::Version { encoding, .. } => {
                 let component = *encoding == Encoding::Component;
                 self.open.push(component.then(Scope::default));
+                self.imports = 0;
                 Ok(())
             }
             Payload::End(_) => self.close(),
@@ -95,6 +106,10 @@ impl<'a> Links<'a> {
                 }
                 Ok(())
             }
+            Payload::ImportSection(section) => {
+                self.imports += u64::from(section.count());
+                Ok(())
+            }
             _ => match self.open.last_mut() {
                 Some(Some(scope)) => scope.step(payload),
                 _ => Ok(()),
@@ -111,7 +126,10 @@ impl<'a> Links<'a> {
                 scope.bundle(exports);
                 return Ok(());
             }
-            Instance::Instantiate { args, .. } => args,
+            Instance::Instantiate { module_index, args } => {
+                scope.makes.link(scope.modules.get(*module_index as usize));
+                args
+            }
         };
         for argument in arguments {
             let given = scope.instances.get(argument.index as usize);
@@ -133,23 +151,24 @@ impl<'a> Links<'a> {
     }
 
     fn close(&mut self) -> Result<(), UploadError> {
-        let Some(Some(scope)) = self.open.pop() else {
+        let closed = self.open.pop().flatten();
+        let outer = self.open.last_mut().and_then(Option::as_mut);
+        let Some(scope) = closed else {
+            if let Some(outer) = outer {
+                outer.modules.push(Some(self.imports));
+            }
             return Ok(());
         };
         scope.makes.check()?;
-        if let Some(Some(outer)) = self.open.last_mut() {
-            outer.components.push(Some(scope.makes));
+        match outer {
+            Some(outer) => outer.components.push(Some(scope.makes)),
+            None => self.linked = scope.makes.linked,
         }
         Ok(())
     }
 
     fn alias(&mut self, alias: &ComponentAlias<'a>) {
-        let ComponentAlias::Outer {
-            kind: ComponentOuterAliasKind::Component,
-            count,
-            index,
-        } = alias
-        else {
+        let ComponentAlias::Outer { kind, count, index } = alias else {
             if let Some(Some(scope)) = self.open.last_mut() {
                 scope.alias(alias);
             }
@@ -158,9 +177,16 @@ impl<'a> Links<'a> {
         // What is not there the validator refuses.
         let from = self.open.iter().rev().nth(*count as usize);
         let from = from.and_then(Option::as_ref);
-        let makes = from.and_then(|from| *from.components.get(*index as usize)?);
-        if let Some(Some(scope)) = self.open.last_mut() {
-            scope.components.push(makes);
+        let index = *index as usize;
+        let makes = from.and_then(|from| *from.components.get(index)?);
+        let imports = from.and_then(|from| *from.modules.get(index)?);
+        let Some(Some(scope)) = self.open.last_mut() else {
+            return;
+        };
+        match kind {
+            ComponentOuterAliasKind::Component => scope.components.push(makes),
+            ComponentOuterAliasKind::CoreModule => scope.modules.push(imports),
+            _ => {}
         }
     }
 

@@ -37,8 +37,8 @@ use std::ops::Range;
 use wasm_encoder::ComponentSectionId;
 use wasmparser::{Chunk, Parser, Payload};
 
-use crate::UploadError;
 use crate::scan::invalid;
+use crate::{Layout, UploadError};
 pub(crate) use growth::EXTRA_FUEL;
 use survey::{Module, Survey};
 
@@ -77,9 +77,8 @@ pub(crate) fn is_added(name: &str) -> bool {
 pub(crate) struct Rewritten<'a> {
     /// Its bytes.
     pub(crate) bytes: Cow<'a, [u8]>,
-    /// What each of its memories has beyond what it declares, in pages; 0 if
-    /// growth was left alone.
-    pub(crate) reserve_pages: u8,
+    /// What must be known of it besides.
+    pub(crate) layout: Layout,
 }
 
 /// Rewrites every core module of a valid component: growth, if it is to have a
@@ -90,17 +89,21 @@ pub(crate) struct Rewritten<'a> {
 pub(crate) fn rewrite(component: &[u8], reserve: bool) -> Result<Rewritten<'_>, UploadError> {
     let survey = Survey::of(component)?;
     let reserve_pages = if reserve { survey.reserve_pages() } else { 0 };
+    let layout = Layout {
+        reserve_pages,
+        links: survey.links,
+    };
     if reserve_pages == 0 && !survey.charges() {
         return Ok(Rewritten {
             bytes: Cow::Borrowed(component),
-            reserve_pages,
+            layout,
         });
     }
     let mut modules = survey.modules.iter();
     let bytes = rewrite_component(component, reserve_pages, &mut modules)?;
     Ok(Rewritten {
         bytes: Cow::Owned(bytes),
-        reserve_pages,
+        layout,
     })
 }
 

@@ -270,7 +270,7 @@ impl Sandbox {
     fn build(&self, bytes: &[u8], limits: &Limits) -> Result<(Artifact, Built), UploadError> {
         scan::scan(bytes)?;
         let mut built = self.inner.compiler.build(bytes, limits)?;
-        let artifact = Artifacts::fresh(built.reserve_pages, std::mem::take(&mut built.code));
+        let artifact = Artifacts::fresh(built.layout, std::mem::take(&mut built.code));
         Ok((artifact, built))
     }
 
@@ -287,7 +287,7 @@ impl Sandbox {
         let compiled = Compiled::link(
             &self.inner.linker,
             &component,
-            artifact.reserve_pages(),
+            artifact.layout(),
             artifact.size(),
         )?;
         Ok(Code::Here(Arc::new(compiled)))

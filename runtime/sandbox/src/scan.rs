@@ -23,7 +23,7 @@ const FUNCTION_BYTES_MAX: u64 = 1024 * 1024;
 const LOCALS_MAX: u64 = 10_000;
 const TYPES_MAX: u64 = 50_000;
 const GLOBALS_MAX: u64 = 50_000;
-const IMPORTS_MAX: u64 = 5_000;
+pub(crate) const IMPORTS_MAX: u64 = 5_000;
 const EXPORTS_MAX: u64 = 100_000;
 /// In all segments that fill tables.
 const ELEMENTS_MAX: u64 = 40_000;

@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::Layout;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 /// An artifact in a sealed file that has no name.
 #[derive(Debug)]
 pub struct Sealed {
     file: OwnedFd,
-    reserve_pages: u8,
+    layout: Layout,
     bytes: u64,
 }
 
@@ -20,7 +21,7 @@ impl Sealed {
     ///
     /// # Errors
     /// When the host has no memory or no descriptor left for it.
-    pub(crate) fn new(code: &[u8], reserve_pages: u8) -> io::Result<Self> {
+    pub(crate) fn new(code: &[u8], layout: Layout) -> io::Result<Self> {
         let file = memfd_create(
             "ringfence-artifact",
             MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
@@ -34,14 +35,14 @@ impl Sealed {
         )?;
         Ok(Self {
             file: file.into(),
-            reserve_pages,
+            layout,
             bytes: code.len() as u64,
         })
     }
 
-    /// What its memories have beyond what they declare, in pages.
-    pub fn reserve_pages(&self) -> u8 {
-        self.reserve_pages
+    /// What must be known of the code besides.
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// Its size, in bytes.

@@ -13,7 +13,9 @@ use crate::instance::Compiled;
 use crate::state::RunState;
 use crate::ticker::{Pause, Ticker};
 use crate::wire::{Received, WireError, write_raw};
-use crate::{Recall, SandboxConfig, SandboxError, UploadError, engine_config, host, raw, sandbox};
+use crate::{
+    Layout, Recall, SandboxConfig, SandboxError, UploadError, engine_config, host, raw, sandbox,
+};
 
 /// A number that the server has given to code that it handed over.
 pub type Slot = u32;
@@ -63,15 +65,10 @@ impl Site {
     ///
     /// # Errors
     /// When there is no room for it, or it is not code of this binary.
-    pub fn load(
-        &mut self,
-        slot: Slot,
-        file: &OwnedFd,
-        reserve_pages: u8,
-    ) -> Result<(), UploadError> {
+    pub fn load(&mut self, slot: Slot, file: &OwnedFd, layout: Layout) -> Result<(), UploadError> {
         let component = map(&self.engine, file).map_err(|error| UploadError::of_load(&error))?;
         // Its weight is kept by the server.
-        let compiled = Compiled::link(&self.linker, &component, reserve_pages, 0)?;
+        let compiled = Compiled::link(&self.linker, &component, layout, 0)?;
         self.loaded.insert(slot, compiled);
         Ok(())
     }

@@ -311,11 +311,8 @@ impl Worker {
             })?;
         }
         channel.flush()?;
-        let reserve_pages = code.reserve_pages();
-        let load = Load {
-            slot,
-            reserve_pages,
-        };
+        let layout = code.layout();
+        let load = Load { slot, layout };
         channel.push(json(LOAD, &load))?;
         channel.flush_with(code.as_fd())?;
         Ok(slot)

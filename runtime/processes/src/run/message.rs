@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind};
 
 use ringfence_model::{Json, Limits, Manifest};
-use ringfence_sandbox::{Slot, UploadError};
+use ringfence_sandbox::{Layout, Slot, UploadError};
 use serde::{Deserialize, Serialize};
 
 use crate::confine::Layers;
@@ -65,7 +65,7 @@ pub(super) struct Load {
     /// What it is called from now on.
     pub(super) slot: Slot,
     /// What its memories have beyond what they declare, in pages.
-    pub(super) reserve_pages: u8,
+    pub(super) layout: Layout,
 }
 
 /// Code is to be asked for its manifest.

@@ -184,12 +184,9 @@ impl Worker {
         };
         match wish {
             Wish::Run(slot) => self.run(slot)?,
-            Wish::Load(Load {
-                slot,
-                reserve_pages,
-            }) => {
+            Wish::Load(Load { slot, layout }) => {
                 let file = self.link.channel().descriptor()?;
-                let loaded = self.site.load(slot, &file, reserve_pages);
+                let loaded = self.site.load(slot, &file, layout);
                 loaded.map_err(|error| io::Error::other(format!("cannot load code: {error}")))?;
             }
             Wish::Forget(slot) => self.site.forget(slot),

@@ -9,7 +9,7 @@ use wasmparser::{
 use super::is_function;
 use crate::UploadError;
 use crate::engine::CORE_INSTANCES_MAX;
-use crate::scan::{bound, invalid};
+use crate::scan::{IMPORTS_MAX, bound, invalid};
 
 /// Instances of components that are made, however they are nested.
 const INSTANCES_MAX: u64 = 64;
@@ -24,6 +24,9 @@ pub(super) struct Scope<'a> {
     pub(super) makes: Makes,
     /// By index: what an instance makes; not known of one that is handed in.
     pub(super) components: Vec<Option<Makes>>,
+    /// By index: how many imports a module has; not known of one that is
+    /// handed in.
+    pub(super) modules: Vec<Option<u64>>,
     pub(super) functions: Vec<CoreFunction<'a>>,
     pub(super) instances: Vec<CoreInstance<'a>>,
 }
@@ -34,6 +37,8 @@ pub(super) struct Makes {
     pub(super) modules: u64,
     pub(super) components: u64,
     pub(super) functions: u64,
+    /// Imports of modules.
+    pub(super) linked: u64,
 }
 
 /// Where a core function comes from in the end.
@@ -70,18 +75,28 @@ impl<'a> Scope<'a> {
             Payload::ComponentImportSection(section) => {
                 for import in section.clone() {
                     let import = import.map_err(|error| invalid(&error))?;
-                    if let ComponentTypeRef::Component(_) = import.ty {
-                        self.components.push(None);
+                    match import.ty {
+                        ComponentTypeRef::Component(_) => self.components.push(None),
+                        ComponentTypeRef::Module(_) => self.modules.push(None),
+                        _ => {}
                     }
                 }
             }
             Payload::ComponentExportSection(section) => {
                 for export in section.clone() {
                     let export = export.map_err(|error| invalid(&error))?;
+                    let index = export.index as usize;
                     // It has a further index then.
-                    if export.kind == ComponentExternalKind::Component {
-                        let makes = self.components.get(export.index as usize);
-                        self.components.push(makes.copied().flatten());
+                    match export.kind {
+                        ComponentExternalKind::Component => {
+                            let makes = self.components.get(index).copied();
+                            self.components.push(makes.flatten());
+                        }
+                        ComponentExternalKind::Module => {
+                            let imports = self.modules.get(index).copied();
+                            self.modules.push(imports.flatten());
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -126,6 +141,7 @@ impl<'a> Scope<'a> {
         let components = more.components.saturating_add(1);
         self.makes.components = self.makes.components.saturating_add(components);
         self.makes.functions = self.makes.functions.saturating_add(more.functions);
+        self.makes.linked = self.makes.linked.saturating_add(more.linked);
         Ok(())
     }
 
@@ -148,12 +164,23 @@ impl<'a> Scope<'a> {
                 kind: ComponentExternalKind::Component,
                 ..
             } => self.components.push(None),
+            ComponentAlias::InstanceExport {
+                kind: ComponentExternalKind::Module,
+                ..
+            } => self.modules.push(None),
             _ => {}
         }
     }
 }
 
 impl Makes {
+    /// Adds what an instance of a module links, by what is known of it. One
+    /// that was handed in counts as if it had all imports that it may have.
+    pub(super) fn link(&mut self, imports: Option<&Option<u64>>) {
+        let imports = imports.copied().flatten().unwrap_or(IMPORTS_MAX);
+        self.linked = self.linked.saturating_add(imports);
+    }
+
     pub(super) fn check(self) -> Result<(), UploadError> {
         let limit = u64::from(CORE_INSTANCES_MAX);
         bound("instances of core modules", self.modules, limit)?;

@@ -32,6 +32,8 @@ pub(super) struct Survey {
     imitates: bool,
     /// Says that it seldom grows a memory.
     rare: bool,
+    /// Imports that are linked when an instance is made.
+    pub(super) links: u32,
 }
 
 /// A core module's index spaces; imports count too.
@@ -73,7 +75,10 @@ impl Survey {
         for payload in Parser::new(0).parse_all(component) {
             links.step(&payload.map_err(|error| invalid(&error))?)?;
         }
-        let mut survey = Self::default();
+        let mut survey = Self {
+            links: u32::try_from(links.linked()).unwrap_or(u32::MAX),
+            ..Self::default()
+        };
         for payload in Parser::new(0).parse_all(component) {
             let payload = payload.map_err(|error| invalid(&error))?;
             survey

@@ -52,11 +52,8 @@ fn component(modules: &[&[u8]]) -> Vec<u8> {
 /// The modules that a component holds, rewritten.
 fn rewritten(modules: &[&[u8]]) -> (u8, Vec<Vec<u8>>) {
     let component = component(modules);
-    let Rewritten {
-        bytes,
-        reserve_pages,
-    } = rewrite(&component, true).unwrap();
-    (reserve_pages, self::modules(&bytes))
+    let Rewritten { bytes, layout } = rewrite(&component, true).unwrap();
+    (layout.reserve_pages, self::modules(&bytes))
 }
 
 /// The modules in a component, however deep.

@@ -38,13 +38,10 @@ fn both(module: &str, reserve: bool) -> (Rewritten<'static>, [Vec<u8>; 2]) {
     let rewritten = rewrite(&before, reserve).unwrap();
     wasmparser::validate(&rewritten.bytes).unwrap();
     let [one, other] = [&before[..], &rewritten.bytes].map(|bytes| modules(bytes).remove(1));
-    let Rewritten {
-        bytes,
-        reserve_pages,
-    } = rewritten;
+    let Rewritten { bytes, layout } = rewritten;
     let rewritten = Rewritten {
         bytes: bytes.into_owned().into(),
-        reserve_pages,
+        layout,
     };
     (rewritten, [one, other])
 }
@@ -73,7 +70,7 @@ fn more(sides: &mut [Side; 2], name: &str, arguments: &[i32]) -> u64 {
 fn what_is_asked_for_is_charged_for() {
     for reserve in [true, false] {
         let (rewritten, modules) = both(MODULE, reserve);
-        let pages = rewritten.reserve_pages;
+        let pages = rewritten.layout.reserve_pages;
         assert_eq!(pages, if reserve { 16 } else { 0 });
         let [before, after] = modules;
         let mut sides = [(before, 0), (after, pages)]

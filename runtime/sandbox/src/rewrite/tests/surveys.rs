@@ -68,7 +68,7 @@ fn modules_in_inner_components_are_rewritten_too() {
     );
     let before = wat::parse_str(&wat).unwrap();
     let after = rewrite(&before, true).unwrap();
-    assert_eq!(after.reserve_pages, 16);
+    assert_eq!(after.layout.reserve_pages, 16);
     wasmparser::validate(&after.bytes).unwrap();
     let memories = |bytes: &[u8]| -> Vec<u64> {
         let payloads = wasmparser::Parser::new(0).parse_all(bytes);
