@@ -28,20 +28,23 @@ use ringfence_sandbox::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Runs handed over together, as the engine does where runs are cheap.
+/// Runs handed over together, as the engine does where runs are cheap and
+/// there are many of them; and where there are few.
 const BATCH: usize = 32;
-/// Batches of one kind before the other kind has its turn, on each lane.
-const BATCHES_PER_ROUND: usize = 16;
+const ALONE: usize = 1;
+/// Runs of one kind before the other kind has its turn, on each lane.
+const RUNS_PER_ROUND: usize = 512;
 const ROUNDS: usize = 60;
 const KILLS: usize = 20;
 
 /// Guests: with the SDK's allocator, which does not grow; with std's, whose
 /// growth is served from reserved pages; and the same as it was written, which
 /// grows by system calls in each run.
-const GUESTS: [(&str, bool); 3] = [
-    ("escalate-urgent", true),
-    ("without-sdk", true),
-    ("without-sdk", false),
+const GUESTS: [(&str, bool, usize); 4] = [
+    ("escalate-urgent", true, BATCH),
+    ("escalate-urgent", true, ALONE),
+    ("without-sdk", true, BATCH),
+    ("without-sdk", false, BATCH),
 ];
 
 fn main() -> Result<()> {
@@ -49,14 +52,19 @@ fn main() -> Result<()> {
     let rounds = rounds.map_or(Ok(ROUNDS), |text| text.parse())?;
     ensure!(rounds > 0, "there must be a round");
     let mut rows = Vec::new();
-    for (name, reserve_growth) in GUESTS {
-        let bench = Bench::new(&guest(name)?, reserve_growth)?;
+    for (name, reserve_growth, batch) in GUESTS {
+        let bench = Bench::new(&guest(name)?, reserve_growth, batch)?;
         for lanes in [1, 2] {
             let measured = bench.measure(lanes, rounds)?;
             let grows = if reserve_growth { "" } else { " (grows)" };
+            let alone = if batch == ALONE {
+                " (batches of 1)"
+            } else {
+                ""
+            };
             for (clock, [threads, processes]) in ["wall", "cpu"].into_iter().zip(measured) {
                 rows.push(vec![
-                    format!("{name}{grows}, {lanes}, {clock}"),
+                    format!("{name}{grows}{alone}, {lanes}, {clock}"),
                     format!("{threads:.2}"),
                     format!("{processes:.2}"),
                     format!("{:+.2}", processes - threads),
@@ -87,10 +95,11 @@ struct Bench {
     processes: Rule,
     in_threads: Threads,
     workers: Arc<Workers>,
+    batch: usize,
 }
 
 impl Bench {
-    fn new(component: &[u8], reserve_growth: bool) -> Result<Self> {
+    fn new(component: &[u8], reserve_growth: bool, batch: usize) -> Result<Self> {
         let config = SandboxConfig {
             reserve_growth,
             ..config()
@@ -104,6 +113,7 @@ impl Bench {
             processes: Rule::within(&apart, component, Limits::default())?,
             in_threads: Threads(here),
             workers,
+            batch,
         })
     }
 
@@ -130,7 +140,7 @@ impl Bench {
                 .flat_map(|rounds| rounds.expect("a measuring thread panicked"))
                 .collect::<Vec<_>>()
         });
-        let runs = (BATCH * BATCHES_PER_ROUND) as f64;
+        let runs = RUNS_PER_ROUND as f64;
         let clock = |clock: fn(&Times) -> Duration| {
             [0, 1].map(|kind| {
                 let times = all.iter().map(|round| clock(&round[kind]).as_secs_f64());
@@ -151,9 +161,9 @@ impl Bench {
     ) -> Vec<[Times; 2]> {
         let mut threads = self.in_threads.clone();
         let mut round = || {
-            let in_threads = batches(barrier, &mut threads, &self.threads);
+            let in_threads = batches(barrier, &mut threads, &self.threads, self.batch);
             let before = cpu_of(worker);
-            let mut in_process = batches(barrier, &mut *lane, &self.processes);
+            let mut in_process = batches(barrier, &mut *lane, &self.processes, self.batch);
             in_process.cpu += cpu_of(worker) - before;
             [in_threads, in_process]
         };
@@ -162,12 +172,13 @@ impl Bench {
     }
 }
 
-fn batches(barrier: &Barrier, runner: &mut dyn Runner, rule: &Rule) -> Times {
-    let tasks: Vec<_> = (0..BATCH).map(|_| rule.task()).collect();
+fn batches(barrier: &Barrier, runner: &mut dyn Runner, rule: &Rule, batch: usize) -> Times {
+    let tasks: Vec<_> = (0..batch).map(|_| rule.task()).collect();
+    let batches = u32::try_from(RUNS_PER_ROUND / batch).expect("a round is short");
     barrier.wait();
-    time(BATCHES_PER_ROUND as u32, || {
+    time(batches, || {
         runner.run(&tasks, &mut MustWork);
-        BATCH
+        batch
     })
 }
 
@@ -208,7 +219,7 @@ fn workers(config: &SandboxConfig) -> Result<Arc<Workers>> {
 
 /// How long it takes from a kill to the end of the next run, in milliseconds.
 fn replacements() -> Result<Vec<f64>> {
-    let bench = Bench::new(&guest("escalate-urgent")?, true)?;
+    let bench = Bench::new(&guest("escalate-urgent")?, true, ALONE)?;
     let tasks = [bench.processes.task()];
     let others = children()?;
     let mut lane = bench.workers.runner()?;

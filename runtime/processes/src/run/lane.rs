@@ -104,18 +104,18 @@ impl Lane {
         let Some(worker) = self.worker.take() else {
             return "it was gone".to_owned();
         };
+        let timeout = worker.timeout;
+        let death = match worker.child.end() {
+            Ok(death) => death.to_string(),
+            Err(error) => format!("it is not known how: {error}"),
+        };
         let how = match error.kind() {
             ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-                let _ = worker.child.end();
-                format!(
-                    "it was killed, because nothing came from it for {:?}",
-                    worker.timeout
-                )
+                format!("it was killed, because nothing came from it for {timeout:?}")
             }
-            _ => match worker.child.end() {
-                Ok(death) => death.to_string(),
-                Err(error) => format!("it is not known how: {error}"),
-            },
+            // It had ended by itself.
+            ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => death,
+            _ => format!("it was ended: {error}; {death}"),
         };
         tracing::error!(how, "a worker process ended; another takes its place");
         how

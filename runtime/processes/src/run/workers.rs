@@ -1,5 +1,5 @@
 //! Worker processes of one server: a lane for each of its threads that run
-//! rules, and one for what somebody waits for.
+//! rules, and others for what somebody waits for.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,9 +49,14 @@ impl WorkersConfig {
 /// Makes runs in worker processes.
 pub struct Workers {
     setting: Arc<Setting>,
-    aside: Mutex<Lane>,
+    /// Those that nobody uses at the moment.
+    aside: Mutex<Vec<Lane>>,
     layers: Layers,
 }
+
+/// Lanes beside the others that are kept while nobody uses them. How many are
+/// used is bounded by who uses them.
+const ASIDE_MAX: usize = 2;
 
 /// What is needed to start a worker.
 #[derive(Debug)]
@@ -73,7 +78,7 @@ impl Workers {
         let layers = aside.layers()?;
         Ok(Self {
             setting,
-            aside: Mutex::new(aside),
+            aside: Mutex::new(vec![aside]),
             layers,
         })
     }
@@ -83,9 +88,18 @@ impl Workers {
         self.layers
     }
 
-    /// Who comes here waits for its turn. A panic leaves a lane that notices.
+    /// Works with a lane beside the others.
     fn aside<R>(&self, work: impl FnOnce(&mut Lane) -> R) -> R {
-        work(&mut self.aside.lock().unwrap_or_else(PoisonError::into_inner))
+        // Lanes are whole when they are here.
+        let idle = || self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = idle().pop();
+        let mut lane = lane.unwrap_or_else(|| Lane::new(Arc::clone(&self.setting)));
+        let worked = work(&mut lane);
+        let mut idle = idle();
+        if idle.len() < ASIDE_MAX {
+            idle.push(lane);
+        }
+        worked
     }
 }
 

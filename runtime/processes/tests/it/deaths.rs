@@ -1,7 +1,9 @@
 //! What becomes of runs whose worker dies.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
+use ringfence_processes::{Program, Workers};
 use ringfence_sandbox::{RunError, Runners as _};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -91,6 +93,50 @@ fn a_worker_that_was_idle_is_replaced() {
         assert!(told.results.remove(0).unwrap().outcome.is_ok());
     }
     workers.run_aside(&given.task(&prepared)).unwrap();
+}
+
+/// A worker that does nothing any more is ended, and its run made elsewhere.
+#[test]
+fn a_worker_that_hangs_is_replaced() {
+    let workers = workers(workers_config());
+    let prepared = prepare(&sandbox_with(&workers), &built("escalate-urgent"));
+    let others = children();
+    let mut lane = workers.runner().unwrap();
+    let mut given = Given::new(0, "conversation.created", URGENT);
+    given.limits.deadline_ms = 250;
+    for child in children() {
+        if !others.contains(&child) {
+            kill(child, Signal::STOP);
+        }
+    }
+    let mut told = Told::default();
+    lane.run(&[given.task(&prepared)], &mut told);
+    assert!(told.results.remove(0).unwrap().outcome.is_ok());
+}
+
+/// What is started has to be a worker.
+#[test]
+fn what_does_not_speak_like_a_worker_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (script, says) in [
+        (
+            "echo no such kind >&2; exit 3",
+            "exit status: 3, after: no such kind",
+        ),
+        ("exec cat", "an answer of a kind that is not known"),
+        ("cat /dev/zero; exit 1", "an empty message"),
+        (
+            "printf '\\377\\377\\377\\377' >&0; exec sleep 60",
+            "is too long",
+        ),
+    ] {
+        let path = folder.path().join("program");
+        fs::write(&path, format!("#!/bin/sh\nexec >&0\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        let error = Workers::start(Program::at(&path), workers_config());
+        let error = error.err().expect("it is no worker").to_string();
+        assert!(error.contains(says), "{script}: {error}");
+    }
 }
 
 /// A run that needs more memory than a worker has ends it; the second time
