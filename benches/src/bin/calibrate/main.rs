@@ -26,7 +26,7 @@ use crate::guests::{Guest, Kind};
 use crate::measure::{Lab, Measured};
 
 /// Rounds in which every guest has its turn once.
-const ROUNDS: usize = 21;
+const ROUNDS: usize = 9;
 
 /// How far from the median a guest may be.
 const FACTOR: f64 = 2.0;

@@ -14,7 +14,7 @@ use crate::guests::{Guest, Kind};
 /// Runs of a guest before the next has its turn. The middle one of these finds
 /// the slots, the caches and the branch predictor as it left them: rules that
 /// are busy enough to be worth metering are warm.
-const TURN: usize = 5;
+const TURN: usize = 15;
 
 /// What one guest took.
 pub(crate) struct Measured {
