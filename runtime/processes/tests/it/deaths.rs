@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ringfence_processes::{Program, Workers};
 use ringfence_sandbox::{RunError, Runners as _};
@@ -112,6 +113,32 @@ fn a_worker_that_hangs_is_replaced() {
     let mut told = Told::default();
     lane.run(&[given.task(&prepared)], &mut told);
     assert!(told.results.remove(0).unwrap().outcome.is_ok());
+}
+
+/// A mistake of ours between a worker and its answers: what is said next is not
+/// taken for the answer to what was asked before.
+#[test]
+fn a_lane_whose_thread_panicked_starts_anew() {
+    let workers = workers(workers_config());
+    let sandbox = sandbox_with(&workers);
+    let calm = prepare(&sandbox, &built("escalate-urgent"));
+    let slow = prepare(&sandbox, &built("infinite-loop"));
+    let mut lane = workers.runner().unwrap();
+    let given = [0, 1, 2].map(|number| Given::new(number, "conversation.created", URGENT));
+    let tasks = [
+        given[0].task(&calm),
+        given[1].task(&slow),
+        given[2].task(&slow),
+    ];
+    let mut panicking = Told {
+        after: Some(Box::new(|_| panic!("on purpose"))),
+        ..Told::default()
+    };
+    let run = || lane.run(&tasks, &mut panicking);
+    assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+    let mut told = Told::default();
+    lane.run(&tasks[..1], &mut told);
+    assert_eq!(told.results.remove(0).unwrap().outcome.unwrap().len(), 1);
 }
 
 /// What is started has to be a worker.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ringfence_model::{Json, StopCode};
-use ringfence_sandbox::{RunReport, Runners as _, Sandbox, Threads};
+use ringfence_sandbox::{Recall, RecallError, RunError, RunReport, Runners as _, Sandbox, Threads};
 
 use crate::world::{
     Given, Notes, Told, built, config, prepare, sandbox_with, workers, workers_config,
@@ -140,6 +140,45 @@ fn runs_recall_what_those_before_them_remembered() {
         threads.0
     );
     assert_eq!(threads.1.len(), 1);
+    assert_eq!(threads, lane);
+}
+
+/// Values that cannot be read now.
+struct Unreadable;
+
+impl Recall for Unreadable {
+    fn recall(&self, _key: &str) -> Result<Option<Json>, RecallError> {
+        Err(RecallError("the disk is away".into()))
+    }
+}
+
+/// The run is to be repeated, and is not to blame; its neighbours are made.
+#[test]
+fn a_run_whose_values_cannot_be_read_is_given_up() {
+    let workers = workers(workers_config());
+    let (here, there) = (
+        Sandbox::new(config(), None).unwrap(),
+        sandbox_with(&workers),
+    );
+    let component = built("three-strikes");
+    let run = |sandbox: &Sandbox, runner: &mut dyn ringfence_sandbox::Runner| {
+        let prepared = prepare(sandbox, &component);
+        let spam = r#"{"from": "a@b.org", "spam": true}"#;
+        let mut given = [0, 1, 2].map(|number| Given::new(number, "message.received", spam));
+        given[1].recall = Arc::new(Unreadable);
+        let tasks: Vec<_> = given.iter().map(|given| given.task(&prepared)).collect();
+        let mut told = Told::default();
+        runner.run(&tasks, &mut told);
+        let results = told.results.into_iter();
+        results
+            .map(|result| result.map(comparable))
+            .collect::<Vec<_>>()
+    };
+    let threads = run(&here, &mut Threads(here.clone()));
+    let lane = run(&there, &mut *workers.runner().unwrap());
+    let error = RecallError("the disk is away".into());
+    assert_eq!(lane[1], Err(RunError::Recall(error)));
+    assert!(lane[0].is_ok() && lane[2].is_ok(), "{lane:?}");
     assert_eq!(threads, lane);
 }
 
