@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use ringfence_governor::{
-    BatchRoom, Cascades, Claim, ClaimId, Costs, Dispatch, Needs, Rate, RateLimiter, Scheduler,
-    Share, Ticket,
+    Cascades, Claim, ClaimId, Costs, Rate, RateLimiter, Scheduler, Share, Ticket,
 };
 use ringfence_model::{Ledger, Limits, TenantId};
 use ringfence_store::{Accepted, Pending, Seq};
@@ -19,8 +18,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use crate::EngineError;
+use crate::batch::{Takes, Work, batch};
 use crate::job::Job;
-use crate::registry::{Registry, TenantState};
+use crate::registry::Registry;
 
 /// Work of all tenants, shared by the threads that add and do it.
 #[derive(Debug)]
@@ -40,18 +40,6 @@ pub(crate) struct Bounds {
     pub(crate) events: usize,
     pub(crate) bytes: u64,
 }
-
-/// How much a worker takes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Takes {
-    /// Runs in one batch, at most.
-    pub(crate) at_once: usize,
-    /// Workers that there are.
-    pub(crate) workers: usize,
-}
-
-/// Pieces of work for one worker, one after the other.
-pub(crate) type Work = Vec<Dispatch<Box<Job>>>;
 
 /// How often a worker without work looks around.
 const IDLE: Duration = Duration::from_millis(50);
@@ -307,7 +295,10 @@ impl Queue {
             if state.closed {
                 return None;
             }
-            let work = self.batch(&mut state, takes);
+            let State {
+                scheduler, costs, ..
+            } = &mut *state;
+            let work = batch(scheduler, costs, &self.registry, takes);
             if !work.is_empty() {
                 state.running += work.len() as u64;
                 return Some(work);
@@ -315,36 +306,6 @@ impl Queue {
             if self.work.wait_for(&mut state, IDLE).timed_out() {
                 MutexGuard::unlocked(&mut state, &mut *idle);
             }
-        }
-    }
-
-    /// What is to be run together: at most this worker's part of what is
-    /// ready, so that the others have theirs, and nothing that the rest would
-    /// wait for.
-    fn batch(&self, state: &mut State, takes: Takes) -> Work {
-        let State {
-            scheduler, costs, ..
-        } = state;
-        let part = scheduler.ready().div_ceil(takes.workers.max(1));
-        let mut room = BatchRoom::new(part.clamp(1, takes.at_once.max(1)));
-        let mut batch = scheduler.begin_batch();
-        let mut work = Work::new();
-        loop {
-            let mut expected = None;
-            let next = scheduler.dispatch_into(&mut batch, |job| {
-                let tenant = self.registry.get(&job.event.tenant);
-                let tenant = tenant.as_ref();
-                expected = tenant.map_or(Some(0), |tenant| expected_cost(costs, tenant, job));
-                Needs {
-                    memory: tenant.map_or(0, |tenant| tenant.memory_of(job)),
-                    wanted: room.fits(expected),
-                }
-            });
-            let Some(next) = next else {
-                return work;
-            };
-            room.take(expected);
-            work.push(next);
         }
     }
 
@@ -462,14 +423,6 @@ pub(crate) struct Released {
     pub(crate) job: Box<Job>,
     /// Whether the event has nothing left to do.
     pub(crate) done: bool,
-}
-
-/// What a job's next run is expected to cost; none if it is not known.
-fn expected_cost(costs: &Costs, tenant: &TenantState, job: &Job) -> Option<u64> {
-    match tenant.next_rule(job) {
-        Some(rule) => costs.expected(&job.event.tenant, &rule.activation.rule),
-        None => Some(0),
-    }
 }
 
 impl State {

@@ -11,11 +11,12 @@ use ringfence_sandbox::{Progress, RunError, RunReport, Runner};
 use ringfence_store::{Decision, RunCommit, SkipReason};
 use tokio::sync::mpsc::Sender;
 
+use crate::batch::{Takes, Work};
 use crate::clock::Clock;
 use crate::executor::{Executor, NotRun, Planned};
 use crate::job::Job;
 use crate::quarantine::Quarantines;
-use crate::queue::{Queue, Released, Takes, Work};
+use crate::queue::{Queue, Released};
 use crate::registry::{Registry, TenantState};
 use crate::step::{self, Step};
 use crate::unsaved::{self, Kept, Stale};

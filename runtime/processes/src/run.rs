@@ -1,9 +1,11 @@
 //! Runs in worker processes: threads of the server hand them over in batches
-//! (`lane`), the workers make them (`worker`), and both speak as in `message`.
+//! (`lane`, `peer`), the workers make them (`worker`), and both speak as in
+//! `message`.
 
 mod lane;
 mod loaded;
 mod message;
+mod peer;
 mod worker;
 mod workers;
 
