@@ -56,3 +56,126 @@ fn expected_cost(costs: &Costs, tenant: &TenantState, job: &Job) -> Option<u64> 
         None => Some(0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ringfence_governor::{ActiveRule, Share};
+    use ringfence_model::{
+        Activation, Event, EventId, Json, LimitOverrides, Limits, Lineage, Manifest, Mode, Plan,
+        Tenant, TenantId, Trigger, VersionId,
+    };
+
+    use super::*;
+
+    fn tenant() -> TenantId {
+        "acme".parse().unwrap()
+    }
+
+    /// A rule for each of these event types, named like it.
+    fn registry(types: &[&str]) -> Registry {
+        let registry = Registry::default();
+        let record = Tenant {
+            id: tenant(),
+            plan: Plan::STANDARD.to_owned(),
+            limits: LimitOverrides::default(),
+            created_us: 0,
+        };
+        registry.set_limits(&record, Limits::default());
+        let rule = |ty: &&str| {
+            Arc::new(ActiveRule {
+                activation: Arc::new(Activation {
+                    rule: ty.parse().unwrap(),
+                    version: VersionId::of(ty.as_bytes()),
+                    config: Json::empty_object(),
+                    mode: Mode::Enforce,
+                    percent: 100,
+                    limits: LimitOverrides::default(),
+                    activated_us: 0,
+                    quarantine: None,
+                }),
+                manifest: Arc::new(Manifest {
+                    triggers: vec![Trigger {
+                        ty: (*ty).to_owned(),
+                        ignore: Vec::new(),
+                    }],
+                    ..Manifest::default()
+                }),
+            })
+        };
+        registry.set_rules(&tenant(), types.iter().map(rule).collect());
+        registry
+    }
+
+    /// Events of these types, ready.
+    fn scheduler(types: &[&str]) -> Scheduler<Box<Job>> {
+        let mut scheduler = Scheduler::default();
+        let share = Share {
+            weight: 1,
+            concurrent: 4,
+            memory: u64::MAX,
+            unreleased: 100,
+        };
+        scheduler.set_share(&tenant(), share);
+        for (seq, ty) in (1..).zip(types) {
+            let id = EventId::root(&tenant(), "/t", &seq.to_string());
+            let event = Event {
+                id,
+                tenant: tenant(),
+                ce_id: seq.to_string(),
+                source: "/t".into(),
+                ty: (*ty).to_owned(),
+                subject: None,
+                time: String::new(),
+                data: Json::null(),
+                accepted_us: 0,
+                lineage: Lineage::root(id),
+            };
+            let job = Box::new(Job::new(seq, Arc::new(event), 1));
+            assert!(scheduler.push(&tenant(), None, job).is_ok());
+        }
+        scheduler
+    }
+
+    fn types(work: &Work) -> Vec<&str> {
+        work.iter().map(|next| &*next.item.event.ty).collect()
+    }
+
+    const TAKES: Takes = Takes {
+        at_once: 32,
+        workers: 2,
+    };
+
+    #[test]
+    fn each_worker_takes_its_part_and_one_run_of_what_is_not_known() {
+        let registry = registry(&["calm"]);
+        let mut costs = Costs::default();
+        let mut scheduler = scheduler(&["calm"; 11]);
+        let mut take = |costs: &Costs| batch(&mut scheduler, costs, &registry, TAKES).len();
+        assert_eq!(take(&costs), 1);
+        costs.ran(&tenant(), &"calm".parse().unwrap(), 1_000);
+        assert_eq!([take(&costs), take(&costs)], [5, 3]);
+        // Its tenant has four runs at one moment now, and one event waits.
+        assert_eq!([take(&costs), take(&costs)], [1, 0]);
+    }
+
+    #[test]
+    fn nobody_waits_behind_what_is_expensive() {
+        let registry = registry(&["calm", "wild"]);
+        let mut costs = Costs::default();
+        costs.ran(&tenant(), &"calm".parse().unwrap(), 1_000);
+        costs.ran(&tenant(), &"wild".parse().unwrap(), 10_000_000);
+        // An event that no rule wants costs nothing.
+        let mut scheduler = scheduler(&["calm", "other", "wild", "calm", "calm"]);
+        let takes = Takes {
+            workers: 1,
+            ..TAKES
+        };
+        let mut take = || batch(&mut scheduler, &costs, &registry, takes);
+        assert_eq!(types(&take()), ["calm", "other"]);
+        assert_eq!(types(&take()), ["wild"]);
+        assert_eq!(types(&take()), ["calm", "calm"]);
+        assert!(take().is_empty());
+    }
+}

@@ -323,3 +323,128 @@ fn write(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), WireError> {
 fn error(error: impl std::fmt::Display) -> WireError {
     WireError(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use ringfence_model::{LogLevel, StopCode};
+
+    use super::*;
+    use crate::NothingRemembered;
+    use crate::bindings::Action;
+
+    fn event() -> Event {
+        let tenant: TenantId = "acme".parse().unwrap();
+        let id = EventId::root(&tenant, "/t", "1");
+        let mut lineage = Lineage::root(id);
+        lineage.depth = 7;
+        Event {
+            id,
+            tenant,
+            ce_id: "1".into(),
+            source: "/t".into(),
+            ty: "a.b".into(),
+            subject: Some("é".into()),
+            time: "2026-01-01T00:00:00Z".into(),
+            data: Json::parse(r#"{"a": [1]}"#).unwrap(),
+            accepted_us: 17,
+            lineage,
+        }
+    }
+
+    /// With a run of this event.
+    fn with_run<R>(event: &Event, work: impl FnOnce(&Run<'_>) -> R) -> R {
+        let recall: Arc<dyn Recall> = Arc::new(NothingRemembered);
+        let (rule, config) = ("r".parse().unwrap(), Json::empty_object());
+        let limits = Limits {
+            log_bytes: 100,
+            ..Limits::default()
+        };
+        work(&Run {
+            event,
+            tenant: &event.tenant,
+            rule: &rule,
+            config: &config,
+            limits: &limits,
+            fuel: 1_000,
+            recall: &recall,
+        })
+    }
+
+    fn raw(result: Result<Result<Vec<Effect>, Failure>, Stop>) -> Raw {
+        Raw {
+            result,
+            usage: Usage {
+                fuel: 5_000,
+                memory_bytes: u64::MAX,
+                ..Usage::default()
+            },
+            log: Log::default(),
+            recalled: Vec::new(),
+            asked_now: true,
+            asked_random: false,
+        }
+    }
+
+    fn told(raw: Raw) -> Result<Option<Raw>, WireError> {
+        let mut bytes = Vec::new();
+        write_raw(Some(raw), &mut bytes).unwrap();
+        with_run(&event(), |run| read_raw(&bytes, run, Vec::new()))
+    }
+
+    #[test]
+    fn a_run_arrives_as_it_was_sent_again_and_again() {
+        let mut other = event();
+        (other.subject, other.data) = (None, Json::null());
+        other.ty = "c".into();
+        let mut received: Option<Received> = None;
+        for event in [event(), other.clone(), event()] {
+            let mut bytes = Vec::new();
+            with_run(&event, |run| write_run(run, &mut bytes)).unwrap();
+            match &mut received {
+                Some(received) => received.read_again(&bytes).unwrap(),
+                None => received = Some(Received::read(&bytes).unwrap()),
+            }
+            let received = received.as_ref().unwrap();
+            assert_eq!(received.event, event);
+            assert_eq!((received.fuel, received.limits.log_bytes), (1_000, 100));
+        }
+    }
+
+    #[test]
+    fn what_a_run_cannot_have_used_is_cut_and_what_it_cannot_have_left_refused() {
+        let action = Action {
+            name: "a".into(),
+            payload: "{}".into(),
+        };
+        let fine = told(raw(Ok(Ok(vec![Effect::Act(action)]))))
+            .unwrap()
+            .unwrap();
+        assert_eq!(fine.usage.fuel, 1_000);
+        assert_eq!(fine.usage.memory_bytes, Limits::default().memory_bytes);
+        assert!(fine.asked_now && matches!(fine.result, Ok(Ok(effects)) if effects.len() == 1));
+
+        let long = Stop::new(StopCode::Trap, "x".repeat(STOP_BYTES_MAX + 1));
+        assert!(told(raw(Err(long))).is_err());
+        let mut chatty = raw(Ok(Ok(Vec::new())));
+        chatty.log.lines.push(LogLine {
+            level: LogLevel::Info,
+            message: "x".repeat(101),
+        });
+        assert!(told(chatty).is_err());
+    }
+
+    proptest! {
+        /// Whatever a worker says, the server reads it or refuses it.
+        #[test]
+        fn no_bytes_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let read = with_run(&event(), |run| {
+                read_report(&bytes, run, &Manifest::default(), Vec::new())
+            });
+            if let Ok(Some(report)) = read {
+                prop_assert!(report.usage.fuel <= 1_000);
+                prop_assert!(report.outcome.is_err() || report.usage.output_bytes <= 200);
+            }
+        }
+    }
+}
