@@ -21,6 +21,9 @@ const LOAD: u8 = 30;
 const STORE: u8 = 20;
 const GLOBAL: u8 = 14;
 const JUMP: u8 = 10;
+/// It may be all that a loop consists of, in each turn of which the engine looks
+/// at fuel and deadline: 0.5 ns.
+const TURN: u8 = 48;
 const BRANCH: u8 = 18;
 const BRANCH_BY_TABLE: u8 = 90;
 const CALL: u8 = 160;
@@ -53,7 +56,8 @@ fn price(name: &str) -> u8 {
         "LocalSet" | "LocalTee" => SET,
         // Where growth is rewritten, a size is a global.
         "GlobalGet" | "GlobalSet" | "MemorySize" => GLOBAL,
-        "Br" | "Return" => JUMP,
+        "Br" => TURN,
+        "Return" => JUMP,
         "If" | "BrIf" => BRANCH,
         "BrTable" => BRANCH_BY_TABLE,
         "Select" | "TypedSelect" => SELECT,
