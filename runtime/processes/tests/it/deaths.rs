@@ -1,29 +1,59 @@
 //! What becomes of runs whose worker dies.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use ringfence_processes::{Program, Workers};
-use ringfence_sandbox::{RunError, Runners as _};
+use ringfence_processes::{Program, Workers, WorkersConfig};
+use ringfence_sandbox::{Prepared, RunError, Runner, Runners as _};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
-use crate::world::{Given, Told, built, prepare, sandbox_with, workers, workers_config};
+use crate::world::{Given, Told, binary, built, prepare, sandbox_with, workers_config};
 
 const URGENT: &str = r#"{"priority": "urgent"}"#;
 
-/// Workers of this test's process.
-fn children() -> Vec<i32> {
-    let own = format!("\nPPid:\t{}\n", std::process::id());
-    let processes = fs::read_dir("/proc").expect("processes can be listed");
-    let processes = processes.flatten();
-    processes
-        .filter(|process| {
-            let status = fs::read_to_string(process.path().join("status"));
-            status.is_ok_and(|status| status.contains(&own) && !status.contains("State:\tZ"))
-        })
-        .filter_map(|process| process.file_name().to_str()?.parse().ok())
-        .collect()
+/// Workers that can be told from those of other tests in this process: their
+/// program has a name of its own.
+struct Own {
+    folder: TempDir,
+    workers: Arc<Workers>,
+}
+
+impl Own {
+    fn start(config: WorkersConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("ringfence");
+        symlink(binary(), &program).unwrap();
+        let workers = Workers::start(Program::at(program), config).unwrap();
+        Self {
+            folder,
+            workers: Arc::new(workers),
+        }
+    }
+
+    fn prepare(&self, guest: &str) -> Prepared {
+        prepare(&sandbox_with(&self.workers), &built(guest))
+    }
+
+    fn runner(&self) -> Box<dyn Runner> {
+        self.workers.runner().unwrap()
+    }
+
+    /// Their ids.
+    fn ids(&self) -> Vec<i32> {
+        let program = self.folder.path().to_string_lossy().into_owned();
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        processes
+            .filter(|process| {
+                let read = |name| fs::read_to_string(process.path().join(name)).unwrap_or_default();
+                // What has ended and was not waited for has no command line.
+                read("cmdline").starts_with(&program)
+            })
+            .filter_map(|process| process.file_name().to_str()?.parse().ok())
+            .collect()
+    }
 }
 
 fn kill(process: i32, signal: Signal) {
@@ -35,14 +65,13 @@ fn kill(process: i32, signal: Signal) {
 /// those before are not made again.
 #[test]
 fn nobody_elses_run_is_lost_or_told_twice() {
-    let workers = workers(workers_config());
-    let sandbox = sandbox_with(&workers);
-    let calm = prepare(&sandbox, &built("escalate-urgent"));
+    let own = Own::start(workers_config());
+    let calm = own.prepare("escalate-urgent");
     // What is before these in a batch is told while they run.
-    let slow = prepare(&sandbox, &built("infinite-loop"));
-    let others = children();
-    let mut lane = workers.runner().unwrap();
-    let worker = children().into_iter().find(|child| !others.contains(child));
+    let slow = own.prepare("infinite-loop");
+    let others = own.ids();
+    let mut lane = own.runner();
+    let worker = own.ids().into_iter().find(|child| !others.contains(child));
     let worker = worker.expect("the lane has a worker");
     let given: Vec<_> = (0..40)
         .map(|number| Given::new(number, "conversation.created", URGENT))
@@ -68,44 +97,41 @@ fn nobody_elses_run_is_lost_or_told_twice() {
             false => assert_eq!(outcome.unwrap().len(), 1),
         }
     }
-    assert!(!children().contains(&worker));
+    assert!(!own.ids().contains(&worker));
 }
 
 /// Whoever kills a worker that has nothing to do is no rule.
 #[test]
 fn a_worker_that_was_idle_is_replaced() {
-    let workers = workers(workers_config());
-    let prepared = prepare(&sandbox_with(&workers), &built("escalate-urgent"));
-    let mut lane = workers.runner().unwrap();
+    let own = Own::start(workers_config());
+    let prepared = own.prepare("escalate-urgent");
+    let mut lane = own.runner();
     let given = Given::new(0, "conversation.created", URGENT);
     for tended in [true, false] {
-        for child in children() {
+        for child in own.ids() {
             kill(child, Signal::KILL);
         }
-        while !children().is_empty() {
-            std::thread::yield_now();
-        }
-        if tended {
+        // One that has only just been killed may still look alive.
+        while tended && own.ids().len() != 1 {
             lane.tend();
-            assert_eq!(children().len(), 1);
         }
         let mut told = Told::default();
         lane.run(&[given.task(&prepared)], &mut told);
         assert!(told.results.remove(0).unwrap().outcome.is_ok());
     }
-    workers.run_aside(&given.task(&prepared)).unwrap();
+    own.workers.run_aside(&given.task(&prepared)).unwrap();
 }
 
 /// A worker that does nothing any more is ended, and its run made elsewhere.
 #[test]
 fn a_worker_that_hangs_is_replaced() {
-    let workers = workers(workers_config());
-    let prepared = prepare(&sandbox_with(&workers), &built("escalate-urgent"));
-    let others = children();
-    let mut lane = workers.runner().unwrap();
+    let own = Own::start(workers_config());
+    let prepared = own.prepare("escalate-urgent");
+    let others = own.ids();
+    let mut lane = own.runner();
     let mut given = Given::new(0, "conversation.created", URGENT);
     given.limits.deadline_ms = 250;
-    for child in children() {
+    for child in own.ids() {
         if !others.contains(&child) {
             kill(child, Signal::STOP);
         }
@@ -119,11 +145,10 @@ fn a_worker_that_hangs_is_replaced() {
 /// taken for the answer to what was asked before.
 #[test]
 fn a_lane_whose_thread_panicked_starts_anew() {
-    let workers = workers(workers_config());
-    let sandbox = sandbox_with(&workers);
-    let calm = prepare(&sandbox, &built("escalate-urgent"));
-    let slow = prepare(&sandbox, &built("infinite-loop"));
-    let mut lane = workers.runner().unwrap();
+    let own = Own::start(workers_config());
+    let calm = own.prepare("escalate-urgent");
+    let slow = own.prepare("infinite-loop");
+    let mut lane = own.runner();
     let given = [0, 1, 2].map(|number| Given::new(number, "conversation.created", URGENT));
     let tasks = [
         given[0].task(&calm),
@@ -173,8 +198,8 @@ fn a_run_that_kills_two_workers_is_to_blame_alone() {
     let mut config = workers_config();
     config.headroom_bytes = 6 << 20;
     config.code_bytes_max = 1 << 20;
-    let workers = workers(config);
-    let prepared = prepare(&sandbox_with(&workers), &built("escalate-urgent"));
+    let own = Own::start(config);
+    let prepared = own.prepare("escalate-urgent");
     let mut given: Vec<_> = (0..5)
         .map(|number| Given::new(number, "conversation.created", URGENT))
         .collect();
@@ -186,7 +211,7 @@ fn a_run_that_kills_two_workers_is_to_blame_alone() {
     );
     let tasks: Vec<_> = given.iter().map(|given| given.task(&prepared)).collect();
     let mut told = Told::default();
-    workers.runner().unwrap().run(&tasks, &mut told);
+    own.runner().run(&tasks, &mut told);
     assert_eq!(told.results.len(), 5);
     for (at, result) in told.results.iter().enumerate() {
         match result {

@@ -27,7 +27,7 @@ pub(crate) fn built(name: &str) -> Vec<u8> {
 }
 
 /// The `ringfence` binary: `RINGFENCE_BIN`, or the one built beside this test.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     std::env::var_os("RINGFENCE_BIN").map_or_else(
         || {
             let test = std::env::current_exe().expect("a running program has a path");
