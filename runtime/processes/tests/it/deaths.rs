@@ -108,11 +108,12 @@ fn a_worker_that_was_idle_is_replaced() {
     let mut lane = own.runner();
     let given = Given::new(0, "conversation.created", URGENT);
     for tended in [true, false] {
-        for child in own.ids() {
-            kill(child, Signal::KILL);
+        let killed = own.ids();
+        for child in &killed {
+            kill(*child, Signal::KILL);
         }
         // One that has only just been killed may still look alive.
-        while tended && own.ids().len() != 1 {
+        while tended && own.ids().iter().all(|child| killed.contains(child)) {
             lane.tend();
         }
         let mut told = Told::default();
