@@ -40,6 +40,10 @@ pub struct Stats {
     pub running: u64,
     /// Results on their way to the disk.
     pub committing: u64,
+    /// Uploads that arrive or wait to be compiled.
+    pub uploads_waiting: u64,
+    /// Uploads that are compiled.
+    pub uploads_compiling: u64,
 }
 
 /// The engine. Cheap to clone; all clones are the same engine. It works until
@@ -306,6 +310,7 @@ impl Engine {
     /// What is going on now.
     pub fn stats(&self) -> Stats {
         let (running, waiting) = self.inner.queue.counts();
+        let (uploads_waiting, uploads_compiling) = self.inner.uploads.counts();
         let state = self.inner.running.lock();
         let steps = state.as_ref().and_then(|running| running.steps.upgrade());
         let committing = steps.map_or(0, |steps| steps.max_capacity() - steps.capacity());
@@ -314,6 +319,8 @@ impl Engine {
             waiting,
             running,
             committing: committing as u64,
+            uploads_waiting,
+            uploads_compiling,
         }
     }
 

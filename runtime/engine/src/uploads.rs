@@ -46,6 +46,11 @@ impl UploadQueue {
         })))
     }
 
+    /// How many have a place and are not compiled, and how many are compiled.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        self.0.lock().uploads.counts()
+    }
+
     pub(crate) fn place(&self, tenant: &TenantId, bytes: u64) -> Result<UploadPlace, EngineError> {
         let entered = self.0.lock().uploads.enter(tenant, bytes);
         Ok(UploadPlace {

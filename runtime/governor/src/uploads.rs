@@ -187,6 +187,12 @@ impl Uploads {
         Some(id)
     }
 
+    /// How many have a place and are not compiled, and how many are compiled.
+    pub fn counts(&self) -> (u64, u64) {
+        let there = self.entries.len() as u64;
+        (there - self.compiling, self.compiling)
+    }
+
     /// It is finished, or nobody waits for it any more.
     pub fn leave(&mut self, id: UploadId) {
         let Some(entry) = self.entries.remove(&id) else {

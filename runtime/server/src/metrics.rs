@@ -233,6 +233,8 @@ struct Moment {
     waiting: Gauge,
     running: Gauge,
     committing: Gauge,
+    uploads_waiting: Gauge,
+    uploads_compiling: Gauge,
 }
 
 impl Moment {
@@ -250,6 +252,11 @@ impl Moment {
                 "commits_waiting",
                 "Results of executions on their way to the disk",
             ),
+            uploads_waiting: gauge(
+                "uploads_waiting",
+                "Uploads that arrive, or wait to be compiled",
+            ),
+            uploads_compiling: gauge("uploads_compiling", "Uploads that are compiled now"),
         }
     }
 }
@@ -351,6 +358,11 @@ impl Metrics {
         self.moment.waiting.set(signed(stats.waiting));
         self.moment.running.set(signed(stats.running));
         self.moment.committing.set(signed(stats.committing));
+        let moment = &self.moment;
+        moment.uploads_waiting.set(signed(stats.uploads_waiting));
+        moment
+            .uploads_compiling
+            .set(signed(stats.uploads_compiling));
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use ringfence_tests::{PATIENCE, Server, event};
+use ringfence_tests::{PATIENCE, Server, event, guest};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
@@ -108,6 +108,60 @@ async fn nobody_waits_for_a_hostile_upload() {
     upload.abort();
 }
 
+/// Who goes away while his upload waits leaves the queue, and nothing comes of
+/// the upload.
+#[tokio::test]
+async fn who_goes_away_leaves_the_queue() {
+    let server = Server::start().await;
+    let acme = server
+        .tenant_with("acme", json!({"component_bytes": 32 << 20}))
+        .await;
+    let sender = acme.clone();
+    let slow = tokio::spawn(async move { sender.upload("slow", laborious(1_000)).await });
+    let child = child_of(server.id()).await;
+    let sender = acme.clone();
+    let component = guest("escalate-urgent");
+    let waiting = tokio::spawn(async move { sender.upload("late", component).await });
+    metric(&server, "ringfence_uploads_waiting 1").await;
+    waiting.abort();
+    metric(&server, "ringfence_uploads_waiting 0").await;
+    assert!(child.exists(), "its turn came before it left");
+    // Ends the other one, after which its turn would have come.
+    kill(&child);
+    slow.await
+        .expect("the upload is answered")
+        .problem(503, "compiler-unavailable");
+    acme.activate("fan-out").await;
+    let rules = acme.get("/rules").await;
+    let names: Vec<_> = rules["items"].as_array().expect("a list").iter().collect();
+    assert!(names.iter().all(|rule| rule["rule"] != "late"), "{rules}");
+    assert_eq!(names.len(), 1, "{rules}");
+}
+
+/// Waits until the server's metrics have this line.
+async fn metric(server: &Server, line: &str) {
+    let seen = async {
+        while !server
+            .operator()
+            .get("/metrics")
+            .await
+            .text()
+            .lines()
+            .any(|there| there == line)
+        {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let seen = timeout(PATIENCE, seen).await;
+    assert!(seen.is_ok(), "the metrics do not come to `{line}`");
+}
+
+fn kill(process: &Path) {
+    let id = process.file_name().expect("a process has an id");
+    let killed = Command::new("kill").arg("-KILL").arg(id).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+}
+
 /// Who is not to blame is not told so, and can try again.
 #[tokio::test]
 async fn a_killed_compiler_is_no_fault_of_the_upload() {
@@ -118,9 +172,7 @@ async fn a_killed_compiler_is_no_fault_of_the_upload() {
     let sender = acme.clone();
     let upload = tokio::spawn(async move { sender.upload("slow", laborious(1_000)).await });
     let child = child_of(server.id()).await;
-    let id = child.file_name().expect("a process has an id");
-    let killed = Command::new("kill").arg("-KILL").arg(id).status();
-    assert!(killed.is_ok_and(|status| status.success()));
+    kill(&child);
     let answer = upload.await.expect("the upload is answered");
     let problem = answer.problem(503, "compiler-unavailable");
     assert!(problem["hint"].is_string(), "{problem}");
