@@ -10,7 +10,8 @@ use ringfence_model::{FUEL_PER_MICROSECOND, RuleName, TenantId};
 /// for some dozens of runs.
 const DECAY: u64 = 16;
 
-/// Expected costs, in fuel: of each rule the latest peak, decaying.
+/// Expected costs, in what runs took of their tenant's share
+/// ([`ringfence_model::Usage::share`]): of each rule the latest peak, decaying.
 #[derive(Debug, Default)]
 pub struct Costs {
     tenants: HashMap<TenantId, HashMap<RuleName, u64>>,
@@ -55,8 +56,8 @@ impl Costs {
 /// it.
 const BATCH_FUEL: u64 = 500 * FUEL_PER_MICROSECOND;
 
-/// What a run costs beside its fuel: an instance, some 10 us.
-const RUN_FUEL: u64 = 10 * FUEL_PER_MICROSECOND;
+/// What a run costs beside what it is expected to: being handed over, 1 us.
+const RUN_FUEL: u64 = FUEL_PER_MICROSECOND;
 
 /// What a batch still has room for.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_bounded_by_number_and_by_cost() {
-        for (expected, places, taken) in [(0, 4, 4), (0, 100, 50), (100_000, 100, 14)] {
+        for (expected, places, taken) in [(0, 4, 4), (36_000, 100, 50), (100_000, 100, 19)] {
             let mut room = Room::new(places);
             let mut runs = 0;
             while room.fits(Some(expected)) {

@@ -64,7 +64,7 @@ pub(super) struct Ready {
 pub(super) struct Load {
     /// What it is called from now on.
     pub(super) slot: Slot,
-    /// What its memories have beyond what they declare, in pages.
+    /// What must be known of the code besides.
     pub(super) layout: Layout,
 }
 
