@@ -8,7 +8,7 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, PathBeneath, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 mod seccomp;
@@ -57,10 +57,12 @@ pub(crate) struct Bounds {
 /// # Errors
 /// When the kernel refuses one; then the child must not go on.
 pub(crate) fn bound(bounds: Bounds, mut status: impl Read) -> io::Result<()> {
-    let set = |resource, soft: u64, hard: u64| {
+    let set = |resource: Resource, soft: u64, hard: u64| {
+        // Where the host allows less, that holds.
+        let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
         let limit = Rlimit {
-            current: Some(soft),
-            maximum: Some(hard),
+            current: Some(soft.min(most)),
+            maximum: Some(hard.min(most)),
         };
         setrlimit(resource, limit)
     };

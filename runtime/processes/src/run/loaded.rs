@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use ringfence_model::VersionId;
 use ringfence_sandbox::Slot;
 
-/// Each holds a descriptor and some mappings in the worker.
-const COUNT_MAX: usize = 1024;
+/// Each holds a descriptor and some mappings in the worker. Below what a host
+/// allows at least.
+const COUNT_MAX: usize = 512;
 
 /// What a worker has.
 #[derive(Debug)]
