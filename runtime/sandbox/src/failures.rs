@@ -96,7 +96,9 @@ fn is_its_own(error: &UploadError) -> bool {
 fn is_slow(error: &UploadError) -> bool {
     match error {
         UploadError::CompileLimit { .. } | UploadError::CompileFailed(_) => true,
-        UploadError::DescribeFailed(stop) => stop.code == StopCode::Deadline,
+        UploadError::DescribeFailed(stop) => {
+            matches!(stop.code, StopCode::Deadline | StopCode::CrashedWorker)
+        }
         _ => false,
     }
 }
