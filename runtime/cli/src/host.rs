@@ -81,6 +81,10 @@ pub(crate) async fn start(
             Engine::start_with(store, sandbox, workers, clock, observer, engine).await
         }
         RunIn::Threads => {
+            console::say(format_args!(
+                "rules run on threads of this process: what a bug in the sandbox lets out is in \
+                 the process that holds the tokens and the database"
+            ));
             let sandbox = Sandbox::with_compiler(sandbox, artifacts, compiler())?;
             Engine::start(store, sandbox, clock, observer, engine).await
         }

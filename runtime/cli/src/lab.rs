@@ -18,6 +18,9 @@ use crate::{console, data, files, host};
 
 /// The largest component that any plan may allow, in bytes.
 const COMPONENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// How long compiling may take, in milliseconds: the largest take 20 s on a
+/// machine that has nothing else to do.
+const COMPILE_MS: u64 = 120_000;
 /// Compiled components kept, in bytes; there is one at a time.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -84,6 +87,7 @@ impl Lab {
             .hint("Give the path of a component, or of a rule's folder to build it first.")?;
         let limits = Limits::default().with(&LimitOverrides {
             component_bytes: Some(COMPONENT_BYTES_MAX),
+            compile_ms: Some(COMPILE_MS),
             ..LimitOverrides::default()
         });
         let inspected = self.sandbox.inspect(&bytes, &limits).or_else(|error| {

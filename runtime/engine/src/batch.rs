@@ -1,5 +1,7 @@
 //! Batches: what one worker is given at once.
 
+use std::collections::HashSet;
+
 use ringfence_governor::{BatchRoom, Costs, Dispatch, Needs, Scheduler};
 
 use crate::job::Job;
@@ -18,8 +20,9 @@ pub(crate) struct Takes {
 pub(crate) type Work = Vec<Dispatch<Box<Job>>>;
 
 /// What is to be run together: at most this worker's part of what is
-/// ready, so that the others have theirs, and nothing that the rest would
-/// wait for.
+/// ready, so that the others have theirs, nothing that the rest would wait
+/// for, and one run of a cascade, so that the next is decided about when it
+/// is known what this one used.
 pub(crate) fn batch(
     scheduler: &mut Scheduler<Box<Job>>,
     costs: &Costs,
@@ -30,6 +33,7 @@ pub(crate) fn batch(
     let mut room = BatchRoom::new(part.clamp(1, takes.at_once.max(1)));
     let mut batch = scheduler.begin_batch();
     let mut work = Work::new();
+    let mut cascades = HashSet::new();
     loop {
         let mut expected = None;
         let next = scheduler.dispatch_into(&mut batch, |job| {
@@ -38,13 +42,14 @@ pub(crate) fn batch(
             expected = tenant.map_or(Some(0), |tenant| expected_cost(costs, tenant, job));
             Needs {
                 memory: tenant.map_or(0, |tenant| tenant.memory_of(job)),
-                wanted: room.fits(expected),
+                wanted: room.fits(expected) && !cascades.contains(&job.event.lineage.cascade),
             }
         });
         let Some(next) = next else {
             return work;
         };
         room.take(expected);
+        cascades.insert(next.item.event.lineage.cascade);
         work.push(next);
     }
 }
@@ -108,8 +113,12 @@ mod tests {
         registry
     }
 
-    /// Events of these types, ready.
+    /// Events of these types, ready, each of a cascade of its own.
     fn scheduler(types: &[&str]) -> Scheduler<Box<Job>> {
+        scheduler_of(types, Lineage::root)
+    }
+
+    fn scheduler_of(types: &[&str], lineage: fn(EventId) -> Lineage) -> Scheduler<Box<Job>> {
         let mut scheduler = Scheduler::default();
         let share = Share {
             weight: 1,
@@ -130,7 +139,7 @@ mod tests {
                 time: String::new(),
                 data: Json::null(),
                 accepted_us: 0,
-                lineage: Lineage::root(id),
+                lineage: lineage(id),
             };
             let job = Box::new(Job::new(seq, Arc::new(event), 1));
             assert!(scheduler.push(&tenant(), None, job).is_ok());
@@ -158,6 +167,18 @@ mod tests {
         assert_eq!([take(&costs), take(&costs)], [5, 3]);
         // Its tenant has four runs at one moment now, and one event waits.
         assert_eq!([take(&costs), take(&costs)], [1, 0]);
+    }
+
+    /// Each is decided about when it is known what those before it used.
+    #[test]
+    fn a_batch_has_one_run_of_a_cascade() {
+        let registry = registry(&["calm"]);
+        let mut costs = Costs::default();
+        costs.ran(&tenant(), &"calm".parse().unwrap(), 1_000);
+        let lineage = |_| Lineage::root(EventId::from_bytes([7; 16]));
+        let mut scheduler = scheduler_of(&["calm"; 3], lineage);
+        let mut take = || batch(&mut scheduler, &costs, &registry, TAKES).len();
+        assert_eq!([take(), take(), take(), take()], [1, 1, 1, 0]);
     }
 
     #[test]

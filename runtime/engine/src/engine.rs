@@ -58,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Arc<Registry>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) executor: Arc<Executor>,
+    pub(crate) quarantines: Arc<Quarantines>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Held by whoever changes tenants or rules, from the store to the loop.
     pub(crate) changes: Arc<tokio::sync::Mutex<()>>,
@@ -108,9 +109,17 @@ impl Engine {
         let registry = Arc::new(Registry::default());
         let queue = Arc::new(Queue::new(bounds, pages, Arc::clone(&registry)));
         let workers = config.workers.max(1);
+        let changes = Arc::default();
+        let quarantines = Arc::new(Quarantines {
+            store: Arc::clone(&store),
+            registry: Arc::clone(&registry),
+            clock: Arc::clone(&clock),
+            changes: Arc::clone(&changes),
+        });
         let engine = Self {
             inner: Arc::new(Inner {
                 registry,
+                quarantines,
                 queue: Arc::clone(&queue),
                 executor: Arc::new(Executor {
                     sandbox,
@@ -120,7 +129,7 @@ impl Engine {
                     runtime: Handle::current(),
                 }),
                 clock,
-                changes: Arc::default(),
+                changes,
                 uploads: UploadQueue::new(config.uploads),
                 evaluations: Arc::new(Semaphore::new(workers)),
                 draining: AtomicBool::new(false),
@@ -182,18 +191,12 @@ impl Engine {
             observer,
         };
         let committer = tokio::spawn(committer.run(results));
-        let quarantines = Arc::new(Quarantines {
-            store: Arc::clone(self.store()),
-            registry: Arc::clone(&inner.registry),
-            clock: Arc::clone(&inner.clock),
-            changes: Arc::clone(&inner.changes),
-        });
         let started = (0..workers).map(|index| {
             let failed = |error: std::io::Error| EngineError::Thread(error.to_string());
             let runner = inner.executor.runners.runner().map_err(failed)?;
             let worker = Worker {
                 workers,
-                quarantines: Arc::clone(&quarantines),
+                quarantines: Arc::clone(&inner.quarantines),
                 registry: Arc::clone(&inner.registry),
                 queue: Arc::clone(&inner.queue),
                 executor: Arc::clone(&inner.executor),
@@ -285,10 +288,11 @@ impl Engine {
         let room = self.inner.queue.claim(tenant, memory).await;
         let mut room = room.ok_or_else(no_tenant)?;
         let permit = Arc::clone(&self.inner.evaluations).acquire_owned().await;
-        let executor = Arc::clone(&self.inner.executor);
+        let inner = Arc::clone(&self.inner);
         let event = Arc::new(event);
         let evaluate = move || {
-            let evaluated = evaluate::evaluate(&executor, &state, &event);
+            let (executor, quarantines) = (&inner.executor, &inner.quarantines);
+            let evaluated = evaluate::evaluate(executor, quarantines, &state, &event);
             let parts = evaluated.iter().flatten();
             room.fuel = parts.map(|part| part.usage.fuel).sum();
             // Here, and not where the answer is waited for: the run takes its

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use ringfence_governor::ActiveRule;
 use ringfence_model::{
-    Dimension, Effect, Event, Limits, Log, Meter, Mode, RuleName, RunLimits, Stop, Usage, VersionId,
+    Dimension, Effect, Event, Limits, Log, Meter, Mode, RuleName, RunLimits, Stop, StopCode, Usage,
+    VersionId,
 };
+use ringfence_sandbox::RunReport;
 
 use crate::executor::{Executor, NotRun};
+use crate::quarantine::Quarantines;
 use crate::registry::TenantState;
 
 /// One rule's part in an evaluation.
@@ -40,6 +44,7 @@ pub(crate) fn memory(tenant: &TenantState, event: &Event) -> u64 {
 /// `Err` says that the store did not answer.
 pub(crate) fn evaluate(
     executor: &Executor,
+    quarantines: &Quarantines,
     tenant: &TenantState,
     event: &Arc<Event>,
 ) -> Result<Vec<Evaluated>, String> {
@@ -69,6 +74,7 @@ pub(crate) fn evaluate(
             Err(stop) => part.outcome = Err(stop),
             Ok(fuel) => match executor.execute(&rule, event, limits, fuel) {
                 Ok(report) => {
+                    quarantine(executor, quarantines, event, &rule, &report)?;
                     part.near_limits = report.near_limits();
                     (part.outcome, part.usage) = (report.outcome, report.usage);
                     (part.limits, part.log) = (report.limits, report.log);
@@ -85,6 +91,24 @@ pub(crate) fn evaluate(
         evaluated.push(part);
     }
     Ok(evaluated)
+}
+
+/// A rule that ends the processes that run it does so for events, too.
+fn quarantine(
+    executor: &Executor,
+    quarantines: &Quarantines,
+    event: &Event,
+    rule: &ActiveRule,
+    report: &RunReport,
+) -> Result<(), String> {
+    match &report.outcome {
+        Err(stop) if stop.code == StopCode::CrashedWorker => {
+            let put = quarantines.put(&event.tenant, rule, stop);
+            let put = executor.runtime.block_on(put);
+            put.map_err(|error| error.to_string())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn within_budget(limits: &Limits, used: u64) -> Result<u64, Stop> {

@@ -21,7 +21,7 @@ pub(crate) struct Quarantines {
 
 impl Quarantines {
     /// Puts a rule into quarantine, unless it was activated again meanwhile.
-    /// It is durable when this answers.
+    /// It is in force at once, and durable when this answers.
     pub(crate) async fn put(
         &self,
         tenant: &TenantId,
@@ -48,15 +48,14 @@ impl Quarantines {
             }),
             ..(**of_then).clone()
         };
-        let put = self.store.put_activation(tenant, activation.clone());
-        put.await?;
         tracing::error!(%tenant, rule = %of_then.rule, version = %of_then.version, evidence = stop.message, "a rule is in quarantine");
         let quarantined = ActiveRule {
-            activation: Arc::new(activation),
+            activation: Arc::new(activation.clone()),
             manifest: Arc::clone(&present.manifest),
         };
+        // First: it must not go on where the store does not answer.
         self.registry
             .replace_rule(tenant, &of_then.rule, Some(quarantined));
-        Ok(())
+        self.store.put_activation(tenant, activation).await
     }
 }

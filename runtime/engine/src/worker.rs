@@ -251,7 +251,10 @@ impl Worker {
             let cascades = &mut state.cascades;
             cascades.used(&execution.tenant, execution.lineage.cascade, fuel);
             let (tenant, rule) = (&execution.tenant, &execution.rule);
-            state.costs.ran(tenant, rule, share);
+            // A tenant that was removed meanwhile leaves nothing behind.
+            if self.registry.get(tenant).is_some() {
+                state.costs.ran(tenant, rule, share);
+            }
             step::commit(&job, &execution, limits, cascades, now_us, completes)
         });
         let step = Step {
@@ -314,6 +317,18 @@ impl Worker {
         self.queue.ran(&mut ticket, 0, 0, |_| ());
         let done = true;
         self.queue.release([Released { ticket, job, done }]);
+    }
+}
+
+/// After a panic: what was not told is given back, and tried again.
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        for (planned, held) in self.planned.iter().zip(&mut self.held) {
+            if let Some((job, ticket)) = held.take() {
+                self.worker.not_run(&planned.event);
+                self.worker.postpone(job, ticket, "its worker gave it up");
+            }
+        }
     }
 }
 

@@ -164,7 +164,7 @@ const GIB: u64 = 1024 * MIB;
 
 limits! {
     Run {
-        /// Fuel per execution. 1 fuel is about one wasm instruction.
+        /// Fuel per execution. 4,000 fuel are about a microsecond of CPU time.
         fuel = 10_000_000, 1_000, 10_000_000_000;
         /// Wall-clock time per execution, in milliseconds; a backstop behind fuel.
         deadline_ms = 250, 5, 30_000;

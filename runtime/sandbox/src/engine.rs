@@ -26,7 +26,7 @@ pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
 pub(crate) const TABLES_COMPILED_MAX: u32 = TABLES_MAX + MEMORIES_MAX;
 
 /// Wasm functions kept in a backtrace.
-const FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
+pub(crate) const FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not 0");
 
 /// Memory slots kept warm for rules that ran before, beyond the runs at one
 /// moment: about the number of rules that are hot together.

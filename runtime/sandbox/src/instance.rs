@@ -288,8 +288,7 @@ impl Metered<'_> {
     }
 
     /// What a run is charged. After an error the counter may be lost, so the
-    /// CPU time counts if it is more; never beyond what the run had, which
-    /// its cascade has set aside.
+    /// CPU time counts if it is more; never beyond what the run had.
     fn charged(&self, state: &RunState, error: Option<&wasmtime::Error>, cpu: Duration) -> u64 {
         let counted = fuel::used(self.fuel, self.left).saturating_add(state.debt.fuel());
         let charged = match error {

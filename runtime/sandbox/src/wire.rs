@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use ringfence_model::{
-    Event, EventId, Frame, Json, Limits, Lineage, Log, LogLine, Manifest, Recalled, RuleName, Stop,
+    Event, EventId, Json, Limits, Lineage, Log, LogLine, Manifest, Recalled, RuleName, Stop,
     TenantId, Usage,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::{Effect, Failure};
+use crate::engine::FRAMES_MAX;
 use crate::raw::Raw;
 use crate::{Recall, Run, RunReport};
 
@@ -262,12 +263,9 @@ fn read_raw(
     let result = match answer.result {
         Returned::Effects(effects) => Ok(Ok(effects)),
         Returned::Failure(failure) => Ok(Err(failure)),
-        Returned::Stopped(stop) => Err(serde_json::from_str::<Stop>(&stop).map_err(error)?),
+        Returned::Stopped(stop) => Err(read_stop(&stop)?),
         Returned::Abandoned => return Ok(None),
     };
-    if let Err(stop) = &result {
-        check_stop(stop)?;
-    }
     let log = Log {
         lines: answer.lines,
         truncated: answer.truncated,
@@ -278,9 +276,9 @@ fn read_raw(
         usage: Usage {
             fuel: answer.usage.fuel.min(run.fuel),
             memory_bytes: answer.usage.memory_bytes.min(run.limits.memory_bytes),
-            wall_us: answer.usage.wall_us,
-            cpu_us: answer.usage.cpu_us,
-            log_bytes: answer.usage.log_bytes,
+            wall_us: answer.usage.wall_us.min(longest_us(run.limits)),
+            cpu_us: answer.usage.cpu_us.min(longest_us(run.limits)),
+            log_bytes: answer.usage.log_bytes.min(LOGGED_BYTES_MAX),
             ..Usage::default()
         },
         log,
@@ -290,17 +288,32 @@ fn read_raw(
     }))
 }
 
-/// What a stop may hold at most, in bytes: texts from the guest are cut to
-/// 2 KiB, and there are not more than 32 frames.
-const STOP_BYTES_MAX: usize = 64 * 1024;
+/// How much longer than its deadline a run can have been, in microseconds,
+/// before its process is given up.
+const OVERRUN_US: u64 = 10_000_000;
 
-fn check_stop(stop: &Stop) -> Result<(), WireError> {
-    let frames = stop.backtrace.iter();
-    let frames: usize = frames.map(|frame: &Frame| frame.function.len()).sum();
-    let hint = stop.hint.as_ref().map_or(0, String::len);
-    match stop.message.len() + hint + frames {
-        bytes if bytes > STOP_BYTES_MAX => Err(WireError(format!("a stop of {bytes} bytes"))),
-        _ => Ok(()),
+/// More than a run can write to its log, which is counted before it is cut.
+const LOGGED_BYTES_MAX: u64 = 1 << 40;
+
+fn longest_us(limits: &Limits) -> u64 {
+    let deadline = limits.deadline_ms.saturating_mul(1_000);
+    deadline.saturating_add(OVERRUN_US)
+}
+
+/// What a stop may take at most as JSON, in bytes: texts from the guest are cut
+/// to 2 KiB, and there are not more than [`FRAMES_MAX`] frames.
+const STOP_BYTES_MAX: usize = 128 * 1024;
+
+fn read_stop(text: &str) -> Result<Stop, WireError> {
+    if text.len() > STOP_BYTES_MAX {
+        return Err(WireError(format!("a stop of {} bytes", text.len())));
+    }
+    let stop: Stop = serde_json::from_str(text).map_err(error)?;
+    match stop.backtrace.len() {
+        frames if frames > FRAMES_MAX.get() => {
+            Err(WireError(format!("a stop with {frames} frames")))
+        }
+        _ => Ok(stop),
     }
 }
 

@@ -158,7 +158,7 @@ impl Executions {
         );
         registry.register(
             "fuel_used",
-            "Fuel charged to all executions; 1 is about one wasm instruction",
+            "Fuel charged to all executions; 4,000 are about a microsecond of CPU time",
             executions.fuel_used.clone(),
         );
         registry.register(

@@ -61,6 +61,16 @@ fn write(folder: &Path, name: &str, value: &Value) -> String {
     text(&path).to_owned()
 }
 
+/// The first two commands of a newcomer.
+#[test]
+fn a_new_rule_passes_its_tests() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = folder.path().join("my-rule");
+    ringfence(["new", text(&rule)]).expect(FINE);
+    let said = ringfence(["test", text(&rule)]).expect(FINE);
+    assert!(said.stdout.contains("2 passed"), "{}", said.stdout);
+}
+
 #[test]
 fn run_shows_what_came_of_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use ringfence_engine::{Clock, SystemClock};
 
+use crate::config::RunIn;
 use crate::console;
 use crate::error::Verdict;
 use crate::host;
@@ -53,6 +54,9 @@ pub(crate) struct DemoArgs {
     /// Decides which events are sent.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Where rules run [default: processes]
+    #[arg(long, value_name = "WHERE", env = "RINGFENCE_RUN_IN")]
+    run_in: Option<RunIn>,
     /// The folder with the example rules, built [default: target/guests]
     #[arg(long, value_name = "DIR", env = "RINGFENCE_GUESTS")]
     guests: Option<PathBuf>,
@@ -79,7 +83,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<Verdict> {
 async fn show(args: &DemoArgs, guests: &Guests) -> Result<Report> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let recorder = Arc::new(Recorder::new(TENANTS.iter().map(|tenant| tenant.name))?);
-    let server = Server::start(guests, clock.clone(), recorder.clone()).await?;
+    let server = Server::start(guests, clock.clone(), recorder.clone(), args.run_in).await?;
     console::say(format_args!("a server listens on {}", server.url()));
 
     let mut customers = Vec::new();

@@ -12,6 +12,28 @@ const HEADROOM: u64 = 6 << 20;
 const LARGE: usize = 3_900_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_kills_two_workers_in_evaluations_waits_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Host::start_in_workers(folder.path(), HEADROOM).await;
+    host.put_tenant(LimitOverrides {
+        event_bytes: Some(4 << 20),
+        ..LimitOverrides::default()
+    })
+    .await;
+    host.activate("escalate-urgent").await;
+    let text = "x".repeat(LARGE);
+    let data = format!(r#"{{"priority": "urgent", "text": "{text}"}}"#);
+    let large = host.event("e1", "conversation.created", None, &data);
+    let evaluated = host.engine.evaluate(&host.tenant, large).await.unwrap();
+    let stop = evaluated[0].outcome.as_ref().unwrap_err();
+    assert_eq!(stop.code, StopCode::CrashedWorker);
+    let activation = host.engine.activations(&host.tenant).unwrap().remove(0);
+    let quarantine = activation.activation.quarantine.clone().unwrap();
+    assert_eq!(&quarantine.stop, stop);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rule_that_kills_two_workers_waits_to_be_activated_again() {
     let folder = tempfile::tempdir().unwrap();
     let host = Host::start_in_workers(folder.path(), HEADROOM).await;

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::api::Operator;
 use super::guests::Guests;
 use super::recorder::Recorder;
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Overrides, RunIn};
 use crate::data::{DataFolder, hex, random};
 use crate::host;
 
@@ -32,12 +32,14 @@ impl Server {
         guests: &Guests,
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
+        run_in: Option<RunIn>,
     ) -> Result<Self> {
         let folder = folder(guests)?;
         let data = DataFolder::open(folder.path())?;
         let config = Config::without_file(Overrides {
             listen: Some(([127, 0, 0, 1], 0).into()),
             data: Some(folder.path().to_owned()),
+            run_in,
             ..Overrides::default()
         })?;
         let listener = TcpListener::bind(config.listen).await;
