@@ -44,7 +44,15 @@ impl ListExecutions {
             Some("ok") => filter.status = Some(Status::Ok),
             Some("stopped") => filter.status = Some(Status::Stopped),
             Some("near-limit") => filter.near_limit = true,
-            Some(code) => filter.stop = Some(stop_code("status", code)?),
+            Some(code) => {
+                let stop = stop_code("status", code).map_err(|problem| {
+                    problem.hint(format!(
+                        "It may be `ok`, `stopped`, `near-limit`, or the code of a stop: {}.",
+                        stop_codes()
+                    ))
+                })?;
+                filter.stop = Some(stop);
+            }
         }
         Ok(ExecutionFilter {
             rule: parsed("rule", self.rule.as_deref())?,
@@ -58,11 +66,15 @@ impl ListExecutions {
 /// A stop's code in a query.
 pub(crate) fn stop_code(name: &str, text: &str) -> Result<StopCode, Problem> {
     text.parse().map_err(|error| {
-        let codes: Vec<&str> = StopCode::ALL.iter().map(|code| code.as_str()).collect();
         Problem::new(Kind::INVALID_QUERY, format!("`{name}`: {error}."))
             .at(name)
-            .hint(format!("Stop codes are {}.", codes.join(", ")))
+            .hint(format!("Stop codes are {}.", stop_codes()))
     })
+}
+
+fn stop_codes() -> String {
+    let codes: Vec<&str> = StopCode::ALL.iter().map(|code| code.as_str()).collect();
+    codes.join(", ")
 }
 
 /// Executions, newest first

@@ -17,7 +17,7 @@ use crate::data::DataFolder;
 use crate::error::{Hint as _, Verdict};
 use crate::{host, logging};
 
-/// Runs the server until it is told to stop (SIGTERM, SIGINT). It then
+/// Runs the server until it is told to stop (SIGTERM, SIGINT, SIGHUP). It then
 /// finishes what was begun; a second signal ends it at once, and loses
 /// nothing that was accepted.
 ///
@@ -105,6 +105,8 @@ fn given_token() -> Result<Option<String>> {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// What a terminal sends when it is closed.
+    hangup: Signal,
 }
 
 impl Signals {
@@ -113,6 +115,7 @@ impl Signals {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
         })
     }
 
@@ -122,6 +125,7 @@ impl Signals {
         let kind = tokio::select! {
             _ = self.terminate.recv() => SignalKind::terminate(),
             _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.hangup.recv() => SignalKind::hangup(),
         };
         ENDED_BY + kind.as_raw_value()
     }
