@@ -70,5 +70,7 @@ python() {
 
 source=$examples/js-survey/survey.js
 build js-survey "$source" js "$source"
+source=$examples/js-attacks/attacks.js
+build js-attacks "$source" js "$source"
 source=$examples/python-office-hours/office_hours.py
 build python-office-hours "$source" python "$source"

@@ -4,7 +4,7 @@
 use std::env;
 use std::path::PathBuf;
 
-use ringfence_model::StopCode;
+use ringfence_model::{Json, StopCode};
 
 use crate::text::home;
 use crate::{Attack, End};
@@ -68,6 +68,35 @@ const RUST: [(&str, &str, StopCode); 5] = [
     ),
 ];
 
+/// Those that `guest-examples/js-attacks` does, by its event's data.
+const SCRIPTS: [(&str, &str, StopCode); 5] = [
+    (
+        "loop",
+        "A loop in JavaScript that never ends.",
+        StopCode::OutOfFuel,
+    ),
+    (
+        "memory",
+        "A list in JavaScript that grows without end.",
+        StopCode::OutOfMemory,
+    ),
+    (
+        "recursion",
+        "A recursion in JavaScript that catches what is to end it.",
+        StopCode::StackOverflow,
+    ),
+    (
+        "expression",
+        "A regular expression in JavaScript that is matched in exponential time.",
+        StopCode::OutOfFuel,
+    ),
+    (
+        "effects",
+        "A script returns a thousand effects.",
+        StopCode::TooManyEffects,
+    ),
+];
+
 /// All that are built.
 pub(crate) fn attacks() -> Vec<Attack> {
     let attack = |(name, deed, code): (&str, &str, StopCode)| {
@@ -76,5 +105,12 @@ pub(crate) fn attacks() -> Vec<Attack> {
         attack.limits.fuel = 100_000_000;
         attack.of(built(name))
     };
-    RUST.into_iter().map(attack).collect()
+    let script = |(name, deed, code): (&str, &str, StopCode)| {
+        let mut attack = Attack::new(format!("js/{name}"), deed, End::Handle(code));
+        attack.limits.fuel = 100_000_000;
+        attack.data = Json::trusted(format!(r#"{{"attack": "{name}"}}"#));
+        attack.of(built("js-attacks"))
+    };
+    let rust = RUST.into_iter().map(attack);
+    rust.chain(SCRIPTS.into_iter().map(script)).collect()
 }
