@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child as Process, Command, ExitStatus, Stdio};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::channel::Channel;
+use crate::leave::leave;
 
 /// The hidden subcommand that makes a child of the binary; after it comes a
 /// [`ChildKind`]'s name.
@@ -79,8 +80,9 @@ pub(crate) struct Death {
 }
 
 impl Child {
-    /// Starts one. It inherits nothing: no environment, and no descriptor but
-    /// its channel as standard input and a pipe as standard error.
+    /// Starts one, in a process group of its own. It gets no environment, and
+    /// keeps no descriptor but its channel as standard input, a pipe as
+    /// standard error and /dev/null.
     pub(crate) fn start(
         program: &Program,
         kind: ChildKind,
@@ -92,6 +94,7 @@ impl Child {
             .arg(kind.as_str())
             .env_clear()
             .current_dir("/")
+            .process_group(0)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -183,7 +186,8 @@ impl std::fmt::Display for Death {
     }
 }
 
-/// In a child: its end of the channel, which is its standard input.
+/// First in a child: its end of the channel, which is its standard input. What
+/// else it inherited is left behind.
 pub(crate) fn own_channel(frame_bytes_max: usize) -> io::Result<Channel> {
     Ok(Channel::new(own_socket()?, frame_bytes_max))
 }
@@ -194,5 +198,6 @@ pub(crate) fn own_channel_with_descriptors(frame_bytes_max: usize) -> io::Result
 }
 
 fn own_socket() -> io::Result<UnixStream> {
+    leave()?;
     Ok(io::stdin().as_fd().try_clone_to_owned()?.into())
 }

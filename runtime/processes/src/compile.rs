@@ -161,9 +161,11 @@ fn blame(death: &Death, limits: &Limits) -> UploadError {
     match death.signal() {
         Some(libc::SIGXCPU) => too_slow(limits),
         // Its own bounds end it otherwise: somebody, or a host without memory.
-        Some(libc::SIGKILL) => UploadError::Unavailable(
-            "its process was killed, by somebody or because the host is short of memory".into(),
-        ),
+        Some(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGHUP) => {
+            UploadError::Unavailable(
+                "its process was killed, by somebody or because the host is short of memory".into(),
+            )
+        }
         Some(libc::SIGABRT) if death.is_out_of_memory() => too_hungry(limits),
         Some(_) => UploadError::CompileFailed(format!("the compiler ended with {death}")),
         None => UploadError::Unavailable(format!("the compiler ended with {death}")),

@@ -9,6 +9,7 @@ use landlock::{
     RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use serde::{Deserialize, Serialize};
 
 mod seccomp;
@@ -108,7 +109,23 @@ pub(crate) fn confine() -> io::Result<Layers> {
 /// As [`confine`].
 pub(crate) fn close_files(readable: Option<BorrowedFd<'_>>) -> io::Result<bool> {
     rustix::thread::set_no_new_privs(true)?;
+    drop_capabilities(readable.is_some())?;
     landlock(readable).map_err(io::Error::other)
+}
+
+/// Gives up what a child of root can do, but for reading others' files if it
+/// reads files.
+fn drop_capabilities(reads: bool) -> io::Result<()> {
+    let mut kept = CapabilitySet::empty();
+    if reads {
+        kept = capabilities(None)?.effective & CapabilitySet::DAC_READ_SEARCH;
+    }
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    Ok(set_capabilities(None, sets)?)
 }
 
 /// The second half: few system calls. For all threads. False if the kernel

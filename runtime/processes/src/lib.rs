@@ -10,6 +10,7 @@ mod channel;
 mod child;
 mod compile;
 mod confine;
+mod leave;
 mod run;
 mod timer;
 

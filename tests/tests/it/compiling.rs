@@ -157,8 +157,12 @@ async fn metric(server: &Server, line: &str) {
 }
 
 fn kill(process: &Path) {
+    signal(process, "-KILL");
+}
+
+fn signal(process: &Path, signal: &str) {
     let id = process.file_name().expect("a process has an id");
-    let killed = Command::new("kill").arg("-KILL").arg(id).status();
+    let killed = Command::new("kill").arg(signal).arg(id).status();
     assert!(killed.is_ok_and(|status| status.success()));
 }
 
@@ -178,6 +182,24 @@ async fn a_killed_compiler_is_no_fault_of_the_upload() {
     assert!(problem["hint"].is_string(), "{problem}");
     assert!(!answer.header("retry-after").is_empty());
     acme.activate("escalate-urgent").await;
+}
+
+/// What asks a whole group of processes to end is left to the server: the
+/// compiler goes on.
+#[tokio::test]
+async fn a_compiler_does_not_end_by_what_asks_its_server_to() {
+    let server = Server::start().await;
+    let limits = json!({"compile_ms": 60_000, "component_bytes": 32 << 20});
+    let acme = server.tenant_with("acme", limits).await;
+    let sender = acme.clone();
+    let upload = tokio::spawn(async move { sender.upload("slow", laborious(300)).await });
+    let child = child_of(server.id()).await;
+    for name in ["-TERM", "-INT", "-HUP"] {
+        signal(&child, name);
+    }
+    let answer = upload.await.expect("the upload is answered");
+    // It was compiled, and only then looked at.
+    answer.problem(422, "wrong-type");
 }
 
 /// The folder in /proc of the server's child that compiles, once it has

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ringfence_processes::{Program, Workers, WorkersConfig};
 use ringfence_sandbox::{Prepared, RunError, Runner, Runners as _};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -226,4 +227,43 @@ fn a_run_that_kills_two_workers_is_to_blame_alone() {
             other => panic!("{at}: {other:?}"),
         }
     }
+}
+
+/// A server may have been given descriptors by whoever started it. Its workers
+/// have none of them, and no capability.
+#[test]
+fn a_worker_keeps_nothing_that_its_server_inherited() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    let inherited = rustix::fs::open(secret.path(), OFlags::RDONLY, Mode::empty()).unwrap();
+    let own = Own::start(workers_config());
+    drop(inherited);
+    let ids = own.ids();
+    assert_eq!(ids.len(), 1);
+    for descriptor in fs::read_dir(format!("/proc/{}/fd", ids[0])).unwrap() {
+        let target = fs::read_link(descriptor.unwrap().path()).unwrap();
+        assert_ne!(target, secret.path());
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", ids[0])).unwrap();
+    assert!(status.contains("\nCapEff:\t0000000000000000\n"), "{status}");
+    assert!(status.contains("\nCapPrm:\t0000000000000000\n"), "{status}");
+}
+
+/// What ends a server ends its workers with the channel, not amid their work.
+#[test]
+fn workers_do_not_end_by_what_asks_their_server_to() {
+    let own = Own::start(workers_config());
+    let prepared = own.prepare("escalate-urgent");
+    let mut lane = own.runner();
+    let before = own.ids();
+    for child in &before {
+        for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+            kill(*child, signal);
+        }
+    }
+    let given = Given::new(0, "conversation.created", URGENT);
+    let mut told = Told::default();
+    lane.run(&[given.task(&prepared)], &mut told);
+    assert!(told.results.remove(0).unwrap().outcome.is_ok());
+    own.workers.run_aside(&given.task(&prepared)).unwrap();
+    assert_eq!(own.ids(), before);
 }
