@@ -26,7 +26,8 @@ pub enum RunError {
     Recall(RecallError),
     /// There is no process to run it in now.
     Unavailable(String),
-    /// Twice, and the second time alone, the process that ran it died of it.
+    /// Twice the process that ran it ended, the second time one that had run
+    /// nothing else.
     Crashed(Crash),
     /// It was in a process that died, and then it was not wanted any more.
     Unwanted,
@@ -37,7 +38,7 @@ pub enum RunError {
 pub struct Crash {
     /// How the process ended when it held this run and perhaps others.
     pub first: String,
-    /// How the process ended that ran nothing else.
+    /// How the process ended that was started anew and ran nothing else.
     pub alone: String,
 }
 
@@ -48,8 +49,8 @@ impl Crash {
         Stop::new(
             StopCode::CrashedWorker,
             format!(
-                "The process that ran the rule ended twice, the second time while it ran nothing \
-                 else: {}. The first time: {}.",
+                "The process that ran the rule ended twice, the second time one that had run \
+                 nothing else: {}. The first time: {}.",
                 excerpt(&self.alone),
                 excerpt(&self.first)
             ),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ringfence_model::{Event, Limits, Manifest, VersionId};
 use ringfence_sandbox::{Crash, Progress, RunError, RunReport, Runner, Sealed, Task, UploadError};
 
+use super::ending::{Cause, Ending};
 use super::peer::{Worker, gone};
 use super::workers::Setting;
 use crate::confine::Layers;
@@ -26,6 +27,10 @@ const RUN_BYTES: u64 = 256;
 /// How often in a row a worker may be gone before it took anything.
 const STARTS_MAX: u32 = 3;
 
+/// How many workers somebody may kill that run nothing but one run, before that
+/// is the run's end: a run must not end workers for ever.
+const KILLS_MAX: u32 = 5;
+
 /// One worker process after another.
 pub(super) struct Lane {
     setting: Arc<Setting>,
@@ -40,9 +45,26 @@ enum Fault {
     None(io::Error),
     /// It was gone before it took anything.
     Gone,
-    /// It died of what it did, or did not keep to what is agreed on. How, in
-    /// words.
-    Died(String),
+    /// It ended with what it was given.
+    Died(Death),
+}
+
+/// How a worker ended with what it was given.
+#[derive(Clone)]
+struct Death {
+    ending: Ending,
+    /// Whether it had been given nothing before.
+    fresh: bool,
+}
+
+/// What is known of runs whose worker ended.
+struct Held {
+    /// The first run that it did not hold.
+    until: usize,
+    /// How it ended.
+    first: String,
+    /// Workers that somebody killed while they ran nothing but the next run.
+    kills: u32,
 }
 
 impl Lane {
@@ -71,15 +93,19 @@ impl Lane {
         }
     }
 
-    /// Ends the worker and says how it ended.
-    fn bury(&mut self, error: &io::Error) -> String {
+    /// Ends the worker and says how it ended, with so many runs.
+    fn bury(&mut self, error: &io::Error, runs: usize) -> Ending {
         self.busy = false;
         let Some(worker) = self.worker.take() else {
-            return "it was gone".to_owned();
+            return Ending {
+                cause: Cause::Server,
+                how: "it was gone".to_owned(),
+            };
         };
-        let how = worker.end(error);
-        tracing::error!(how, "a worker process ended; another takes its place");
-        how
+        let process = worker.id();
+        let ending = worker.end(error);
+        tracing::error!(process, runs, how = %ending, "a worker process ended; another takes its place");
+        ending
     }
 
     /// Hands runs over and takes their reports. Answers how many runs ended.
@@ -93,11 +119,13 @@ impl Lane {
             Err(error) => return (0, Err(Fault::None(error))),
         };
         if !worker.is_alive() {
-            self.bury(&gone());
+            self.bury(&gone(), 0);
             return (0, Err(Fault::Gone));
         }
+        let fresh = !worker.is_used();
         if let Err(error) = worker.send(tasks) {
-            return (0, Err(Fault::Died(self.bury(&error))));
+            let ending = self.bury(&error, tasks.len());
+            return (0, Err(Fault::Died(Death { ending, fresh })));
         }
         self.busy = true;
         for (index, task) in tasks.iter().enumerate() {
@@ -107,7 +135,10 @@ impl Lane {
             };
             match received {
                 Ok(result) => ended(index, result),
-                Err(error) => return (index, Err(Fault::Died(self.bury(&error)))),
+                Err(error) => {
+                    let ending = self.bury(&error, tasks.len() - index);
+                    return (index, Err(Fault::Died(Death { ending, fresh })));
+                }
             }
         }
         self.busy = false;
@@ -126,12 +157,18 @@ impl Lane {
         for _ in 0..STARTS_MAX {
             let worker = self.worker().map_err(unavailable)?;
             if !worker.is_alive() {
-                self.bury(&gone());
+                self.bury(&gone(), 0);
                 continue;
             }
-            match worker.describe(version, code, limits) {
+            let described = match worker.describe(version, code, limits) {
                 Ok(described) => return described,
-                Err(error) => deaths.push(self.bury(&error)),
+                Err(error) => self.bury(&error, 1),
+            };
+            match described.cause {
+                // The worker after the first was started for this.
+                Cause::Itself => deaths.push(described.how),
+                Cause::Somebody => {}
+                Cause::Server => return Err(unavailable(io::Error::other(described.how))),
             }
             if let [first, alone] = &mut deaths[..] {
                 let (first, alone) = (std::mem::take(first), std::mem::take(alone));
@@ -143,6 +180,38 @@ impl Lane {
     }
 }
 
+impl Held {
+    fn new(until: usize, death: &Death) -> Self {
+        Self {
+            until,
+            first: death.ending.to_string(),
+            kills: 0,
+        }
+    }
+
+    /// Whether the run is to blame with which another worker ended. One that
+    /// had run something before says nothing: that may have broken it.
+    fn blame(&mut self, death: &Death) -> Option<Crash> {
+        if !death.fresh {
+            return None;
+        }
+        let mut alone = death.ending.to_string();
+        if death.ending.cause == Cause::Somebody {
+            self.kills += 1;
+            if self.kills < KILLS_MAX {
+                return None;
+            }
+            alone = format!(
+                "{alone}, as {KILLS_MAX} workers in a row were, by somebody or because the host is \
+                 short of memory"
+            );
+        }
+        self.kills = 0;
+        let first = self.first.clone();
+        Some(Crash { first, alone })
+    }
+}
+
 impl Runner for Lane {
     fn at_once(&self) -> usize {
         BATCH_MAX
@@ -151,39 +220,40 @@ impl Runner for Lane {
     fn run(&mut self, tasks: &[Task<'_>], progress: &mut dyn Progress) {
         let mut next = 0;
         let mut gone = 0;
-        // How the worker died that held the runs before this one.
-        let mut held: Option<(usize, String)> = None;
+        let mut held: Option<Held> = None;
         while next < tasks.len() {
-            let death = match &held {
-                Some((until, death)) if next < *until => Some(death.clone()),
-                _ => None,
-            };
-            let count = match death {
-                Some(_) if !progress.is_wanted(next) => {
-                    progress.ended(next, Err(RunError::Unwanted));
-                    next += 1;
-                    continue;
-                }
+            held = held.filter(|held| next < held.until);
+            if held.is_some() && !progress.is_wanted(next) {
+                progress.ended(next, Err(RunError::Unwanted));
+                next += 1;
+                continue;
+            }
+            let count = match held {
                 Some(_) => 1,
                 None => window(&tasks[next..]),
             };
             let batch = &tasks[next..next + count];
             let (done, end) =
                 self.attempt(batch, |index, result| progress.ended(next + index, result));
+            let until = next + count;
             next += done;
             if done > 0 {
                 gone = 0;
+                held.iter_mut().for_each(|held| held.kills = 0);
             }
-            match (end, death) {
-                (Ok(()), _) => {}
-                (Err(Fault::Died(alone)), Some(first)) => {
-                    let crash = Crash { first, alone };
-                    progress.ended(next, Err(RunError::Crashed(crash)));
-                    next += 1;
-                }
-                (Err(Fault::Died(death)), None) => held = Some((next + count - done, death)),
-                (Err(Fault::Gone), _) if gone < STARTS_MAX => gone += 1,
-                (Err(fault), _) => {
+            match end {
+                Ok(()) => {}
+                Err(Fault::Gone) if gone < STARTS_MAX => gone += 1,
+                Err(Fault::Died(death)) if death.ending.cause != Cause::Server => match &mut held {
+                    Some(held) => {
+                        if let Some(crash) = held.blame(&death) {
+                            progress.ended(next, Err(RunError::Crashed(crash)));
+                            next += 1;
+                        }
+                    }
+                    None => held = Some(Held::new(until, &death)),
+                },
+                Err(fault) => {
                     for index in next..tasks.len() {
                         let why = RunError::Unavailable(fault.to_string());
                         progress.ended(index, Err(why));
@@ -197,7 +267,7 @@ impl Runner for Lane {
     fn tend(&mut self) {
         let is_gone = |worker: &mut Worker| !worker.is_alive();
         if self.worker.as_mut().is_some_and(is_gone) {
-            self.bury(&gone());
+            self.bury(&gone(), 0);
         }
         if let Err(error) = self.worker() {
             tracing::error!(%error, "a worker process cannot be started");
@@ -220,7 +290,7 @@ impl fmt::Display for Fault {
         match self {
             Self::None(error) => write!(f, "there is no worker process: {error}"),
             Self::Gone => f.write_str("worker processes end at once"),
-            Self::Died(how) => write!(f, "the worker process died: {how}"),
+            Self::Died(death) => write!(f, "the worker process died: {}", death.ending),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ringfence_model::{Entry, Limits, Recalled, VersionId};
 use ringfence_sandbox::{RunError, RunReport, Sealed, Slot, Task, read_report, write_run};
 
+use super::ending::Ending;
 use super::loaded::{Loaded, Step};
 use super::message::{
     self, ANSWER_BYTES_MAX, ASK, DESCRIBE, DESCRIBED, Describe, Described, FORGET, LOAD, Load,
@@ -33,6 +34,8 @@ pub(super) struct Worker {
     loaded: Loaded,
     layers: Layers,
     timeout: Duration,
+    /// Whether it was given anything to run.
+    used: bool,
 }
 
 impl Worker {
@@ -48,20 +51,18 @@ impl Worker {
 
     /// Ends it, if it has not ended, and says how it did: by itself, or
     /// because of this error.
-    pub(super) fn end(self, error: &io::Error) -> String {
-        let timeout = self.timeout;
-        let death = match self.child.end() {
-            Ok(death) => death.to_string(),
-            Err(error) => format!("it is not known how: {error}"),
-        };
-        match error.kind() {
-            ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-                format!("it was killed, because nothing came from it for {timeout:?}")
-            }
-            // It had ended by itself.
-            ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => death,
-            _ => format!("it was ended: {error}; {death}"),
-        }
+    pub(super) fn end(self, error: &io::Error) -> Ending {
+        Ending::of(error, self.child.end(), self.timeout)
+    }
+
+    /// Whether it was given anything to run.
+    pub(super) fn is_used(&self) -> bool {
+        self.used
+    }
+
+    /// Its process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Starts one and waits until it has confined itself.
@@ -83,11 +84,13 @@ impl Worker {
             loaded: Loaded::new(config.code_bytes_max),
             layers,
             timeout: START,
+            used: false,
         })
     }
 
     /// Sends all of a batch. Only the code that it needs may make it wait.
     pub(super) fn send(&mut self, tasks: &[Task<'_>]) -> io::Result<()> {
+        self.used = true;
         let deadlines = tasks.iter().map(|task| task.run.limits.deadline_ms);
         self.wait_at_most(deadlines.max().unwrap_or(0))?;
         for task in tasks {
@@ -170,6 +173,7 @@ impl Worker {
         code: &Sealed,
         limits: &Limits,
     ) -> io::Result<Described> {
+        self.used = true;
         self.wait_at_most(limits.deadline_ms)?;
         let slot = self.load(version, code)?;
         let limits = limits.clone();

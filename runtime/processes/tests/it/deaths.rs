@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use ringfence_model::Json;
 use ringfence_processes::{Program, Workers, WorkersConfig};
-use ringfence_sandbox::{Prepared, RunError, Runner, Runners as _};
+use ringfence_sandbox::{Prepared, Recall, RecallError, RunError, Runner, Runners as _};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -42,19 +44,27 @@ impl Own {
         self.workers.runner().unwrap()
     }
 
+    /// What their command lines begin with.
+    fn program(&self) -> String {
+        self.folder.path().to_string_lossy().into_owned()
+    }
+
     /// Their ids.
     fn ids(&self) -> Vec<i32> {
-        let program = self.folder.path().to_string_lossy().into_owned();
-        let processes = fs::read_dir("/proc").unwrap().flatten();
-        processes
-            .filter(|process| {
-                let read = |name| fs::read_to_string(process.path().join(name)).unwrap_or_default();
-                // What has ended and was not waited for has no command line.
-                read("cmdline").starts_with(&program)
-            })
-            .filter_map(|process| process.file_name().to_str()?.parse().ok())
-            .collect()
+        ids_of(&self.program())
     }
+}
+
+fn ids_of(program: &str) -> Vec<i32> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter(|process| {
+            let read = |name| fs::read_to_string(process.path().join(name)).unwrap_or_default();
+            // What has ended and was not waited for has no command line.
+            read("cmdline").starts_with(program)
+        })
+        .filter_map(|process| process.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 fn kill(process: i32, signal: Signal) {
@@ -266,4 +276,87 @@ fn workers_do_not_end_by_what_asks_their_server_to() {
     assert!(told.results.remove(0).unwrap().outcome.is_ok());
     own.workers.run_aside(&given.task(&prepared)).unwrap();
     assert_eq!(own.ids(), before);
+}
+
+/// Ends the workers of a lane, some times, while a run waits for a remembered
+/// value.
+struct Deadly {
+    /// The processes that are to live.
+    others: Vec<i32>,
+    program: String,
+    signal: Signal,
+    times: AtomicU32,
+}
+
+impl Deadly {
+    fn new(own: &Own, others: &[i32], signal: Signal, times: u32) -> Arc<Self> {
+        Arc::new(Self {
+            others: others.to_vec(),
+            program: own.program(),
+            signal,
+            times: AtomicU32::new(times),
+        })
+    }
+}
+
+impl Recall for Deadly {
+    fn recall(&self, _key: &str) -> Result<Option<Json>, RecallError> {
+        let less = |times: u32| times.checked_sub(1);
+        let order = Ordering::SeqCst;
+        if self.times.fetch_update(order, order, less).is_ok() {
+            let workers = ids_of(&self.program);
+            let workers = workers.iter().filter(|id| !self.others.contains(id));
+            workers.for_each(|worker| kill(*worker, self.signal));
+        }
+        Ok(None)
+    }
+}
+
+/// Runs that recall, of which one has its worker killed so often.
+fn deadly_runs(at: usize, signal: Signal, times: u32) -> Vec<Result<(), RunError>> {
+    let own = Own::start(workers_config());
+    let prepared = own.prepare("three-strikes");
+    let others = own.ids();
+    let spam = r#"{"from": "a@b.org", "spam": true}"#;
+    let mut given: Vec<_> = (0..4)
+        .map(|number| Given::new(number, "message.received", spam))
+        .collect();
+    given[at].recall = Deadly::new(&own, &others, signal, times);
+    // The worker of the whole batch ends with the first.
+    if at > 0 {
+        given[0].recall = Deadly::new(&own, &others, Signal::ABORT, 1);
+    }
+    let tasks: Vec<_> = given.iter().map(|given| given.task(&prepared)).collect();
+    let mut told = Told::default();
+    own.runner().run(&tasks, &mut told);
+    let results = told.results.into_iter();
+    let results = results.map(|result| result.map(|report| assert!(report.outcome.is_ok())));
+    results.collect()
+}
+
+/// A worker that ran something else before it died says nothing about the run
+/// that it died with: what it ran before may have broken it.
+#[test]
+fn who_is_not_alone_is_not_blamed() {
+    assert_eq!(deadly_runs(2, Signal::ABORT, 1), [const { Ok(()) }; 4]);
+    let blamed = deadly_runs(2, Signal::ABORT, 2);
+    assert!(
+        matches!(&blamed[2], Err(RunError::Crashed(_))),
+        "{blamed:?}"
+    );
+    assert_eq!(blamed.iter().filter(|result| result.is_ok()).count(), 3);
+}
+
+/// A signal that somebody sends is no fault of the run, but it must not end
+/// workers for ever.
+#[test]
+fn who_was_killed_is_not_blamed_at_once() {
+    assert_eq!(deadly_runs(0, Signal::KILL, 5), [const { Ok(()) }; 4]);
+    let blamed = deadly_runs(0, Signal::KILL, 6);
+    let Err(RunError::Crashed(crash)) = &blamed[0] else {
+        panic!("{blamed:?}");
+    };
+    let message = crash.stop().message;
+    assert!(message.contains("short of memory"), "{message}");
+    assert_eq!(blamed.iter().filter(|result| result.is_ok()).count(), 3);
 }
