@@ -4,7 +4,7 @@
 //! descriptor may come with one.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read as _, Write as _};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read as _};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::ops::Range;
@@ -12,10 +12,13 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
+
+use crate::timer::Timer;
 
 const LENGTH_BYTES: usize = 4;
 
@@ -24,6 +27,10 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// What a buffer may keep allocated when it is empty.
 const KEPT_BYTES: usize = 1024 * 1024;
+
+/// How much longer than the timer says one read or write may wait, so that the
+/// socket need not be told anew each time.
+const SLACK: Duration = Duration::from_millis(250);
 
 /// One end. Writes are collected until [`Channel::flush`].
 #[derive(Debug)]
@@ -37,6 +44,10 @@ pub(crate) struct Channel {
     outbox: Vec<u8>,
     /// Descriptors that came and were not taken, if any may come.
     descriptors: Option<VecDeque<OwnedFd>>,
+    /// Until when all reads and writes are done, if that is bounded.
+    timer: Option<Timer>,
+    /// How long the socket lets one of them wait.
+    timeout: Option<Duration>,
 }
 
 impl Channel {
@@ -50,6 +61,8 @@ impl Channel {
             received: 0,
             outbox: Vec::new(),
             descriptors: None,
+            timer: None,
+            timeout: None,
         }
     }
 
@@ -61,10 +74,30 @@ impl Channel {
         }
     }
 
-    /// Bounds how long one read or write waits.
-    pub(crate) fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.socket.set_read_timeout(timeout)?;
-        self.socket.set_write_timeout(timeout)
+    /// Bounds how long all reads and writes from now on take together.
+    pub(crate) fn set_timer(&mut self, timer: Timer) {
+        self.timer = Some(timer);
+    }
+
+    /// Bounds the frames that come next.
+    pub(crate) fn set_frame_bytes_max(&mut self, frame_bytes_max: usize) {
+        self.frame_bytes_max = frame_bytes_max;
+    }
+
+    /// Before each read or write: what is left is what it may take.
+    fn arm(&mut self) -> io::Result<()> {
+        let Some(timer) = self.timer else {
+            return Ok(());
+        };
+        let left = timer.left().ok_or(ErrorKind::TimedOut)?;
+        let fits = |timeout: Duration| left <= timeout && timeout <= left + SLACK;
+        if !self.timeout.is_some_and(fits) {
+            self.timeout = None;
+            self.socket.set_read_timeout(Some(left))?;
+            self.socket.set_write_timeout(Some(left))?;
+            self.timeout = Some(left);
+        }
+        Ok(())
     }
 
     /// Ends both directions: whoever waits on the other side goes on.
@@ -92,12 +125,18 @@ impl Channel {
     /// Sends what was pushed, and with its last frame, which must be short, a
     /// descriptor.
     pub(crate) fn flush_with(&mut self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        self.arm()?;
         let descriptors = [descriptor];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         control.push(SendAncillaryMessage::ScmRights(&descriptors));
         let all = [IoSlice::new(&self.outbox)];
-        let sent = sendmsg(&self.socket, &all, &mut control, SendFlags::NOSIGNAL)?;
+        let sent = loop {
+            match sendmsg(&self.socket, &all, &mut control, SendFlags::NOSIGNAL) {
+                Err(Errno::INTR) => {}
+                sent => break sent?,
+            }
+        };
         self.outbox.drain(..sent);
         self.flush()
     }
@@ -115,10 +154,24 @@ impl Channel {
 
     /// Sends what was pushed.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        let sent = (&self.socket).write_all(&self.outbox);
+        let sent = self.send();
         self.outbox.clear();
         self.outbox.shrink_to(KEPT_BYTES);
         sent
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        let mut sent = 0;
+        while sent < self.outbox.len() {
+            self.arm()?;
+            match rustix::net::send(&self.socket, &self.outbox[sent..], SendFlags::NOSIGNAL) {
+                Ok(more) => sent += more,
+                // Whether the time is over is seen next.
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// The next frame. None when the other side is gone.
@@ -169,14 +222,17 @@ impl Channel {
     }
 
     fn receive(&mut self) -> io::Result<usize> {
-        let room = &mut self.inbox[self.received..];
         loop {
+            self.arm()?;
+            let room = &mut self.inbox[self.received..];
             let got = match &mut self.descriptors {
                 None => (&self.socket).read(room),
                 Some(descriptors) => receive_with(&self.socket, room, descriptors),
             };
             match got {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Whether the time is over is seen next.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
                 got => return got,
             }
         }
@@ -213,6 +269,9 @@ fn too_long(length: usize) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::sync::mpsc::channel;
+
     use super::*;
 
     fn pair(frame_bytes_max: usize) -> (Channel, Channel) {
@@ -260,5 +319,41 @@ mod tests {
         (&one.socket).write_all(&[9, 0, 0, 0, 1, 2]).unwrap();
         drop(one);
         assert!(other.next().unwrap().is_none());
+    }
+
+    /// Who says a little at a time does not get more time for it.
+    #[test]
+    fn the_whole_frame_has_to_come_in_time() {
+        let (one, mut other) = pair(1 << 20);
+        let (over, is_over) = channel::<()>();
+        let dripping = std::thread::spawn(move || {
+            let pause = Duration::from_millis(5);
+            (&one.socket).write_all(&[0, 0, 1, 0]).unwrap();
+            while is_over.recv_timeout(pause).is_err() {
+                (&one.socket).write_all(&[7]).unwrap();
+            }
+        });
+        other.set_timer(Timer::after(Duration::from_millis(50)));
+        assert_eq!(other.next().unwrap_err().kind(), ErrorKind::TimedOut);
+        over.send(()).unwrap();
+        dripping.join().unwrap();
+    }
+
+    /// The same for who takes a little at a time.
+    #[test]
+    fn all_that_is_sent_has_to_be_taken_in_time() {
+        let (mut one, other) = pair(1 << 20);
+        let (over, is_over) = channel::<()>();
+        let slow = std::thread::spawn(move || {
+            let pause = Duration::from_millis(5);
+            while is_over.recv_timeout(pause).is_err() {
+                (&other.socket).read_exact(&mut [0; 1024]).unwrap();
+            }
+        });
+        one.set_timer(Timer::after(Duration::from_millis(50)));
+        one.push(|out| out.resize(64 << 20, 7)).unwrap();
+        assert_eq!(one.flush().unwrap_err().kind(), ErrorKind::TimedOut);
+        over.send(()).unwrap();
+        slow.join().unwrap();
     }
 }

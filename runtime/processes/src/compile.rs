@@ -12,7 +12,6 @@ use ringfence_model::Limits;
 use ringfence_sandbox::{Built, CompileHere, Compiler, SandboxConfig, UploadError};
 use serde::{Deserialize, Serialize};
 
-use crate::channel::Channel;
 use crate::child::{Child, ChildKind, Death, Program, own_channel};
 use crate::confine::{self, Bounds, Layers, STATUS};
 use crate::timer::Timer;
@@ -104,7 +103,7 @@ impl ChildCompiler {
     fn ask(child: &mut Child, upload: &[u8], limits: &Limits) -> io::Result<Option<Answer>> {
         let timer = Timer::after(Duration::from_millis(limits.compile_ms) + GRACE);
         let channel = &mut child.channel;
-        channel.set_timeout(Some(left(timer)?))?;
+        channel.set_timer(timer);
         let request = Request {
             compile_ms: limits.compile_ms,
             compile_memory_bytes: limits.compile_memory_bytes,
@@ -112,13 +111,13 @@ impl ChildCompiler {
         channel.push(|out| json(out, &request))?;
         channel.push(|out| out.extend_from_slice(upload))?;
         channel.flush()?;
-        let Some(answer) = receive(channel, timer)? else {
+        let Some(answer) = channel.next()?.map(<[u8]>::to_vec) else {
             return Ok(None);
         };
         let mut answer: Answer = serde_json::from_slice(&answer)?;
         tracing::debug!(peak_bytes = answer.peak_bytes, layers = %answer.layers, "compiled in a child");
         if let Ok(built) = &mut answer.result {
-            let Some(code) = receive(channel, timer)? else {
+            let Some(code) = channel.next()?.map(<[u8]>::to_vec) else {
                 return Ok(None);
             };
             built.code = code;
@@ -133,17 +132,8 @@ impl Compiler for ChildCompiler {
     }
 }
 
-fn left(timer: Timer) -> io::Result<Duration> {
-    timer.left().ok_or_else(|| ErrorKind::TimedOut.into())
-}
-
-fn receive(channel: &mut Channel, timer: Timer) -> io::Result<Option<Vec<u8>>> {
-    channel.set_timeout(Some(left(timer)?))?;
-    Ok(channel.next()?.map(<[u8]>::to_vec))
-}
-
 fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
+    error.kind() == ErrorKind::TimedOut
 }
 
 fn json(out: &mut Vec<u8>, value: &impl Serialize) {

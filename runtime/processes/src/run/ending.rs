@@ -33,7 +33,7 @@ impl Ending {
             Err(error) => (None, format!("it is not known how: {error}")),
         };
         let (cause, how) = match error.kind() {
-            ErrorKind::TimedOut | ErrorKind::WouldBlock => (
+            ErrorKind::TimedOut => (
                 Cause::Itself,
                 format!("it was killed, because it did not answer within {timeout:?}"),
             ),

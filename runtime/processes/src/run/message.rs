@@ -13,8 +13,8 @@ use crate::confine::Layers;
 /// configuration, and some room.
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// The largest answer: effects as large as any plan allows, and the log.
-pub(super) const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The largest answer that is not a run's report.
+pub(super) const DESCRIBED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// From the server: how to be set up. With it comes the folder of tenants'
 /// data, if there is one.

@@ -11,12 +11,13 @@ use ringfence_sandbox::{RunError, RunReport, Sealed, Slot, Task, read_report, wr
 use super::ending::Ending;
 use super::loaded::{Loaded, Step};
 use super::message::{
-    self, ANSWER_BYTES_MAX, ASK, DESCRIBE, DESCRIBED, Describe, Described, FORGET, LOAD, Load,
+    self, ASK, DESCRIBE, DESCRIBED, DESCRIBED_BYTES_MAX, Describe, Described, FORGET, LOAD, Load,
     READY, REPORT, RUN, Ready, SETUP, Setup, broken, json, read_json, write_value,
 };
 use super::workers::Setting;
 use crate::child::{Child, ChildKind};
 use crate::confine::Layers;
+use crate::timer::Timer;
 
 /// How long a worker may take beyond a run's deadline before it counts as
 /// hung: it has bounded work of its own to do.
@@ -24,6 +25,10 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// How long a worker may take to be ready.
 const START: Duration = Duration::from_secs(20);
+
+/// What a report takes beside its effects and its log, or instead of them: a
+/// stop's texts, what is lifted for one, lines and lists.
+const REPORT_ROOM_BYTES: usize = 4 * 1024 * 1024;
 
 /// Keys that one run may ask for; the worker stops it before.
 const RECALLS_MAX: usize = 256;
@@ -68,7 +73,7 @@ impl Worker {
     /// Starts one and waits until it has confined itself.
     pub(super) fn start(setting: &Setting) -> io::Result<Self> {
         let config = &setting.config;
-        let mut child = Child::start(&setting.program, ChildKind::Run, ANSWER_BYTES_MAX)?;
+        let mut child = Child::start(&setting.program, ChildKind::Run, DESCRIBED_BYTES_MAX)?;
         let layers = set_up(&mut child, setting);
         let layers = match layers {
             Ok(layers) => layers,
@@ -92,7 +97,7 @@ impl Worker {
     pub(super) fn send(&mut self, tasks: &[Task<'_>]) -> io::Result<()> {
         self.used = true;
         let deadlines = tasks.iter().map(|task| task.run.limits.deadline_ms);
-        self.wait_at_most(deadlines.max().unwrap_or(0))?;
+        self.wait_at_most(deadlines.max().unwrap_or(0));
         for task in tasks {
             let prepared = task.prepared;
             let code = prepared.sealed();
@@ -133,6 +138,11 @@ impl Worker {
     /// Waits for the report of a run, and answers what it asks for.
     pub(super) fn receive(&mut self, task: &Task<'_>) -> io::Result<Result<RunReport, RunError>> {
         let (mut recalled, mut failed) = (Vec::<Recalled>::new(), None);
+        let mut timer = Timer::after(self.timeout);
+        self.child.channel.set_timer(timer);
+        self.child
+            .channel
+            .set_frame_bytes_max(report_bytes_max(task.run.limits));
         loop {
             let Some(frame) = self.child.channel.next()? else {
                 return Err(gone());
@@ -150,9 +160,16 @@ impl Worker {
                         .ok_or_else(|| broken("a run was given up without a reason"));
                 }
                 (ASK, key) => {
+                    if failed.is_some() {
+                        return Err(broken("a key after one that could not be read"));
+                    }
                     let key = check_key(key, &recalled)?.to_owned();
+                    // How long we take is not its time.
+                    let left = timer.left().ok_or(ErrorKind::TimedOut)?;
                     let value = task.run.recall.recall(&key);
+                    timer = Timer::after(left);
                     let channel = &mut self.child.channel;
+                    channel.set_timer(timer);
                     let told = value.as_ref().ok().map(Option::as_ref);
                     channel.push(|out| write_value(told, out))?;
                     channel.flush()?;
@@ -174,7 +191,8 @@ impl Worker {
         limits: &Limits,
     ) -> io::Result<Described> {
         self.used = true;
-        self.wait_at_most(limits.deadline_ms)?;
+        self.wait_at_most(limits.deadline_ms);
+        self.child.channel.set_frame_bytes_max(DESCRIBED_BYTES_MAX);
         let slot = self.load(version, code)?;
         let limits = limits.clone();
         let channel = &mut self.child.channel;
@@ -191,20 +209,16 @@ impl Worker {
 
     /// Bounds how long each answer is waited for, by the longest of the
     /// deadlines: a short run's answer may be sent after a long run.
-    fn wait_at_most(&mut self, deadline_ms: u64) -> io::Result<()> {
-        let timeout = Duration::from_millis(deadline_ms) + GRACE;
-        if self.timeout != timeout {
-            self.timeout = timeout;
-            self.child.channel.set_timeout(Some(timeout))?;
-        }
-        Ok(())
+    fn wait_at_most(&mut self, deadline_ms: u64) {
+        self.timeout = Duration::from_millis(deadline_ms) + GRACE;
+        self.child.channel.set_timer(Timer::after(self.timeout));
     }
 }
 
 fn set_up(child: &mut Child, setting: &Setting) -> io::Result<Layers> {
     let config = &setting.config;
     let channel = &mut child.channel;
-    channel.set_timeout(Some(START))?;
+    channel.set_timer(Timer::after(START));
     let setup = Setup {
         memory_bytes_max: config.memory_bytes_max,
         headroom_bytes: config.headroom_bytes,
@@ -223,6 +237,13 @@ fn set_up(child: &mut Child, setting: &Setting) -> io::Result<Layers> {
         (READY, ready) => read_json::<Ready>(ready).map(|ready| ready.layers),
         _ => Err(broken("an answer of a kind that is not known")),
     }
+}
+
+/// The largest report of a run with these limits. A worker that says more is
+/// not read.
+fn report_bytes_max(limits: &Limits) -> usize {
+    let said = limits.output_bytes.saturating_add(limits.log_bytes);
+    usize::try_from(said).map_or(usize::MAX, |said| said.saturating_add(REPORT_ROOM_BYTES))
 }
 
 /// What the worker's own checks let through.

@@ -6,9 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ringfence_model::Json;
-use ringfence_processes::{Program, Workers, WorkersConfig};
-use ringfence_sandbox::{Prepared, Recall, RecallError, RunError, Runner, Runners as _};
+use ringfence_model::{Json, Limits};
+use ringfence_processes::{ChildCompiler, Program, Workers, WorkersConfig};
+use ringfence_sandbox::{
+    Prepared, Recall, RecallError, RunError, Runner, Runners as _, UploadError,
+};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -359,4 +361,24 @@ fn who_was_killed_is_not_blamed_at_once() {
     let message = crash.stop().message;
     assert!(message.contains("short of memory"), "{message}");
     assert_eq!(blamed.iter().filter(|result| result.is_ok()).count(), 3);
+}
+
+/// Who answers a little at a time does not get more time for it.
+#[test]
+fn a_child_that_drips_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("program");
+    let script = "printf '\\0\\0\\1\\0' >&0; while printf x >&0; do sleep 0.1; done";
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    let limits = Limits {
+        compile_ms: 1,
+        ..Limits::default()
+    };
+    let compiler = ChildCompiler::new(Program::at(&path));
+    let (built, _) = compiler.build_measured(b"", &limits);
+    assert!(
+        matches!(built, Err(UploadError::CompileLimit { limit: 1, .. })),
+        "{built:?}"
+    );
 }
