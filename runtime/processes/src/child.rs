@@ -17,8 +17,11 @@ use crate::leave::leave;
 /// [`ChildKind`]'s name.
 pub const CHILD: &str = "child";
 
-/// What is kept of what a child said before it died, in bytes.
-const LAST_WORDS_BYTES_MAX: u64 = 2 * 1024;
+/// What is kept of the end of what a child said before it died, in bytes.
+const LAST_WORDS_BYTES_MAX: usize = 2 * 1024;
+
+/// What a pipe holds, in bytes.
+const PIPE_BYTES: u64 = 64 * 1024;
 
 /// What a child is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,9 +154,10 @@ impl Child {
         let mut words = Vec::new();
         if without_waiting.is_ok() {
             // What was read before an error is kept.
-            let _ = pipe.take(LAST_WORDS_BYTES_MAX).read_to_end(&mut words);
+            let _ = pipe.take(PIPE_BYTES).read_to_end(&mut words);
         }
-        String::from_utf8_lossy(&words).trim().to_owned()
+        let last = words.len().saturating_sub(LAST_WORDS_BYTES_MAX);
+        String::from_utf8_lossy(&words[last..]).trim().to_owned()
     }
 }
 

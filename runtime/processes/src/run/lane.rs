@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringfence_model::{Event, Limits, Manifest, VersionId};
 use ringfence_sandbox::{Crash, Progress, RunError, RunReport, Runner, Sealed, Task, UploadError};
@@ -13,6 +14,7 @@ use super::ending::{Cause, Ending};
 use super::peer::{Worker, gone};
 use super::workers::Setting;
 use crate::confine::Layers;
+use crate::timer::Timer;
 
 /// Runs in one batch.
 const BATCH_MAX: usize = 32;
@@ -31,12 +33,17 @@ const STARTS_MAX: u32 = 3;
 /// is the run's end: a run must not end workers for ever.
 const KILLS_MAX: u32 = 5;
 
+/// How often it is said that no worker can be started.
+const SAID_AGAIN: Duration = Duration::from_secs(10);
+
 /// One worker process after another.
 pub(super) struct Lane {
     setting: Arc<Setting>,
     worker: Option<Worker>,
     /// Whether the worker owes answers.
     busy: bool,
+    /// Until when it is not said again that no worker can be started.
+    said: Option<Timer>,
 }
 
 /// Why a worker did not do what it was given.
@@ -73,6 +80,7 @@ impl Lane {
             setting,
             worker: None,
             busy: false,
+            said: None,
         }
     }
 
@@ -106,6 +114,14 @@ impl Lane {
         let ending = worker.end(error);
         tracing::error!(process, runs, how = %ending, "a worker process ended; another takes its place");
         ending
+    }
+
+    /// Takes leave of a worker that has ended.
+    pub(super) fn reap(&mut self) {
+        let is_gone = |worker: &mut Worker| !worker.is_alive();
+        if self.worker.as_mut().is_some_and(is_gone) {
+            self.bury(&gone(), 0);
+        }
     }
 
     /// Hands runs over and takes their reports. Answers how many runs ended.
@@ -265,12 +281,14 @@ impl Runner for Lane {
     }
 
     fn tend(&mut self) {
-        let is_gone = |worker: &mut Worker| !worker.is_alive();
-        if self.worker.as_mut().is_some_and(is_gone) {
-            self.bury(&gone(), 0);
-        }
-        if let Err(error) = self.worker() {
-            tracing::error!(%error, "a worker process cannot be started");
+        self.reap();
+        match self.layers() {
+            Ok(_) => self.said = None,
+            Err(error) if self.said.is_none_or(|said| said.left().is_none()) => {
+                self.said = Some(Timer::after(SAID_AGAIN));
+                tracing::error!(%error, "a worker process cannot be started");
+            }
+            Err(_) => {}
         }
     }
 }

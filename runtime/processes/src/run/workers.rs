@@ -50,7 +50,7 @@ impl WorkersConfig {
 pub struct Workers {
     setting: Arc<Setting>,
     /// Those that nobody uses at the moment.
-    aside: Mutex<Vec<Lane>>,
+    aside: Arc<Mutex<Vec<Lane>>>,
     layers: Layers,
 }
 
@@ -78,7 +78,7 @@ impl Workers {
         let layers = aside.layers()?;
         Ok(Self {
             setting,
-            aside: Mutex::new(vec![aside]),
+            aside: Arc::new(Mutex::new(vec![aside])),
             layers,
         })
     }
@@ -115,6 +115,31 @@ fn raise_descriptors() {
     }
 }
 
+/// The lane of one of the server's threads, which also looks after those that
+/// nobody uses.
+struct Tending {
+    lane: Lane,
+    aside: Arc<Mutex<Vec<Lane>>>,
+}
+
+impl Runner for Tending {
+    fn at_once(&self) -> usize {
+        self.lane.at_once()
+    }
+
+    fn run(&mut self, tasks: &[Task<'_>], progress: &mut dyn Progress) {
+        self.lane.run(tasks, progress);
+    }
+
+    fn tend(&mut self) {
+        self.lane.tend();
+        // Another thread looks after them otherwise.
+        if let Ok(mut aside) = self.aside.try_lock() {
+            aside.iter_mut().for_each(Lane::reap);
+        }
+    }
+}
+
 /// Takes the result of the only run.
 struct Single(Option<Result<RunReport, RunError>>);
 
@@ -132,7 +157,8 @@ impl Runners for Workers {
     fn runner(&self) -> io::Result<Box<dyn Runner>> {
         let mut lane = Lane::new(Arc::clone(&self.setting));
         lane.layers()?;
-        Ok(Box::new(lane))
+        let aside = Arc::clone(&self.aside);
+        Ok(Box::new(Tending { lane, aside }))
     }
 
     fn run_aside(&self, task: &Task<'_>) -> Result<RunReport, RunError> {

@@ -382,3 +382,18 @@ fn a_child_that_drips_is_given_up() {
         "{built:?}"
     );
 }
+
+/// A worker that nobody uses is not left as a zombie.
+#[test]
+fn a_worker_that_nobody_uses_is_looked_after() {
+    let own = Own::start(workers_config());
+    let aside = own.ids();
+    let mut lane = own.runner();
+    for worker in &aside {
+        kill(*worker, Signal::KILL);
+        while fs::exists(format!("/proc/{worker}")).unwrap() {
+            lane.tend();
+        }
+    }
+    assert_eq!(aside.len(), 1);
+}
