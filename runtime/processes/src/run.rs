@@ -2,6 +2,7 @@
 //! (`lane`, `peer`), the workers make them (`worker`), and both speak as in
 //! `message`.
 
+mod courier;
 mod ending;
 mod lane;
 mod loaded;

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use cap_std::fs::Dir;
 use ringfence_model::Json;
 use ringfence_sandbox::{Pause, Recall, RecallError, SandboxConfig, Site, Slot};
 
+use super::courier::Courier;
 use super::message::{
     self, ASK, DESCRIBE, DESCRIBED, Describe, FORGET, LOAD, Load, MESSAGE_BYTES_MAX, READY, REPORT,
     RUN, Ready, SETUP, Setup, VALUE, broken, json, read_json, read_value,
@@ -26,7 +27,7 @@ const ANSWER_US: u64 = 1_000;
 
 /// The way to the server. Shared with the runs, which ask it for remembered
 /// values.
-struct Link {
+pub(super) struct Link {
     channel: Mutex<Channel>,
     /// What came while a run waited for an answer.
     stash: Mutex<VecDeque<Vec<u8>>>,
@@ -37,6 +38,13 @@ struct Link {
 impl Link {
     fn channel(&self) -> MutexGuard<'_, Channel> {
         lock(&self.channel)
+    }
+
+    /// The channel, if nobody has it.
+    pub(super) fn try_channel(
+        &self,
+    ) -> Result<MutexGuard<'_, Channel>, TryLockError<MutexGuard<'_, Channel>>> {
+        self.channel.try_lock()
     }
 
     /// Sends what is there, and waits for the answer to a question.
@@ -102,7 +110,7 @@ pub fn run_main() -> io::Result<()> {
         false => None,
     };
     let mut site = site(&setup, tenant_data.clone())?;
-    let (pause, layers) = confine(&mut site, &setup, tenant_data.as_deref())?;
+    let (pause, courier, layers) = confine(&mut site, &setup, tenant_data.as_deref())?;
     channel.push(json(READY, &Ready { layers }))?;
     channel.flush()?;
     let link = Arc::new(Link {
@@ -114,6 +122,7 @@ pub fn run_main() -> io::Result<()> {
     let mut worker = Worker {
         site,
         link,
+        courier,
         recall,
         answer: Vec::new(),
         unsent_us: 0,
@@ -135,17 +144,18 @@ fn site(setup: &Setup, tenant_data: Option<Arc<Dir>>) -> io::Result<Site> {
     Site::new(&config).map_err(io::Error::other)
 }
 
-/// Gives up everything else. Files are closed before the deadlines' thread
-/// starts, because that is for this thread and those that it starts; system
+/// Gives up everything else. Files are closed before other threads
+/// start, because that is for this thread and those that it starts; system
 /// calls after it, because that is for all, and starting one takes some.
 fn confine(
     site: &mut Site,
     setup: &Setup,
     tenant_data: Option<&Dir>,
-) -> io::Result<(Pause, Layers)> {
+) -> io::Result<(Pause, Courier, Layers)> {
     let status = File::open(STATUS)?;
     let landlock = confine::close_files(tenant_data.map(Dir::as_fd))?;
     let pause = site.start()?;
+    let courier = Courier::start()?;
     let bounds = Bounds {
         memory_bytes: setup.headroom_bytes,
         cpu_s: None,
@@ -155,12 +165,13 @@ fn confine(
         runs: true,
         reads: tenant_data.is_some(),
     })?;
-    Ok((pause, Layers { seccomp, landlock }))
+    Ok((pause, courier, Layers { seccomp, landlock }))
 }
 
 struct Worker {
     site: Site,
     link: Arc<Link>,
+    courier: Courier,
     recall: Arc<dyn Recall>,
     answer: Vec<u8>,
     /// How long the runs took whose answers are not sent yet.
@@ -220,6 +231,9 @@ impl Worker {
 
     fn run(&mut self, slot: Slot) -> io::Result<()> {
         self.answer.clear();
+        if self.link.channel().unsent() > 0 {
+            self.courier.call(&self.link);
+        }
         let run = self.site.run(slot, &self.recall, &mut self.answer);
         self.unsent_us += run.map_err(io::Error::other)?;
         let channel = &mut *self.link.channel();

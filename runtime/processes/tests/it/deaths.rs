@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use ringfence_model::{Json, Limits};
 use ringfence_processes::{ChildCompiler, Program, Workers, WorkersConfig};
 use ringfence_sandbox::{
-    Prepared, Recall, RecallError, RunError, Runner, Runners as _, UploadError,
+    Prepared, Progress, Recall, RecallError, RunError, RunReport, Runner, Runners as _, UploadError,
 };
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
@@ -396,4 +396,45 @@ fn a_worker_that_nobody_uses_is_looked_after() {
         }
     }
     assert_eq!(aside.len(), 1);
+}
+
+/// Ends the worker when the first run is told, and wants no other.
+struct OnlyTheFirst {
+    worker: i32,
+    results: Vec<Result<RunReport, RunError>>,
+}
+
+impl Progress for OnlyTheFirst {
+    fn ended(&mut self, index: usize, result: Result<RunReport, RunError>) {
+        self.results.push(result);
+        if index == 0 {
+            kill(self.worker, Signal::ABORT);
+        }
+    }
+
+    fn is_wanted(&mut self, _index: usize) -> bool {
+        false
+    }
+}
+
+/// What a run left is told while the next of its batch runs on.
+#[test]
+fn a_calm_run_does_not_wait_for_a_wild_one() {
+    let own = Own::start(workers_config());
+    let calm = own.prepare("escalate-urgent");
+    let wild = own.prepare("infinite-loop");
+    let others = own.ids();
+    let mut lane = own.runner();
+    let worker = own.ids().into_iter().find(|child| !others.contains(child));
+    let mut given = [0, 1].map(|number| Given::new(number, "conversation.created", URGENT));
+    given[1].limits.fuel = u64::MAX / 4;
+    given[1].limits.deadline_ms = 30_000;
+    let tasks = [given[0].task(&calm), given[1].task(&wild)];
+    let mut first = OnlyTheFirst {
+        worker: worker.expect("the lane has a worker"),
+        results: Vec::new(),
+    };
+    lane.run(&tasks, &mut first);
+    assert!(first.results[0].is_ok());
+    assert!(matches!(first.results[1], Err(RunError::Unwanted)));
 }
