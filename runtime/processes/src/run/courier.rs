@@ -19,12 +19,19 @@ const STACK_BYTES: usize = 128 * 1024;
 pub(super) struct Courier(SyncSender<Arc<Link>>);
 
 impl Courier {
+    /// Waits until the thread is there: starting takes memory and system calls,
+    /// which the process gives up next.
     pub(super) fn start() -> io::Result<Self> {
         let (calls, called) = sync_channel(1);
+        let (started, is_started) = sync_channel(1);
         thread::Builder::new()
             .name("courier".into())
             .stack_size(STACK_BYTES)
-            .spawn(move || deliver(&called))?;
+            .spawn(move || {
+                let _ = started.send(());
+                deliver(&called);
+            })?;
+        is_started.recv().map_err(io::Error::other)?;
         Ok(Self(calls))
     }
 
