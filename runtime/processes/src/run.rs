@@ -1,5 +1,5 @@
 //! Runs in worker processes: threads of the server hand them over in batches
-//! (`lane`, `peer`), the workers make them (`worker`), and both speak as in
+//! (`lane`, `peer`), the workers make them (`worker`, `courier`), and both speak as in
 //! `message`.
 
 mod courier;
