@@ -16,7 +16,6 @@ cd "$(dirname "$0")/.."
 
 target=${1:?"say what to fuzz: upload, module or handle"}
 seconds=${2:-60}
-export CARGO_TARGET_DIR=${RINGFENCE_FUZZ_TARGET_DIR:-$PWD/fuzz/target}
 
 if ! cargo +nightly --version >/dev/null 2>&1; then
     echo "there is no nightly toolchain: rustup toolchain install nightly" >&2
@@ -27,13 +26,16 @@ if ! cargo fuzz --version >/dev/null 2>&1; then
     exit 2
 fi
 
+# Made by the workspace: what is instrumented can only be fuzzed.
 seeds=fuzz/seeds
 mkdir -p "fuzz/corpus/$target"
+cargo build --workspace --example seeds
+"${CARGO_TARGET_DIR:-target}/debug/examples/seeds" "$seeds"
+export CARGO_TARGET_DIR=${RINGFENCE_FUZZ_TARGET_DIR:-$PWD/fuzz/target}
 # No sanitizer: what is fuzzed is safe Rust around an engine that catches
 # signals itself. Two threads' worth of stack, as uploads have in the server.
 build=(--fuzz-dir fuzz --sanitizer none)
-cargo +nightly fuzz build "${build[@]}"
-"$CARGO_TARGET_DIR/$(rustc +nightly -vV | sed -n 's/^host: //p')/release/seeds" "$seeds"
+cargo +nightly fuzz build "${build[@]}" "$target"
 ulimit -s 2048
 cargo +nightly fuzz run "${build[@]}" "$target" "fuzz/corpus/$target" "$seeds/$target" -- \
     -max_total_time="$seconds" -max_len=32768 -timeout=60 -rss_limit_mb=4096
