@@ -200,10 +200,10 @@ fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
 }
 
 fn frame(info: &FrameInfo) -> Frame {
-    let function = match info.func_name() {
-        Some(name) => function_name(name),
-        None => format!("function {}", info.func_index()),
-    };
+    // A name that shows nothing is none.
+    let name = info.func_name().map(function_name);
+    let name = name.filter(|name| !name.trim().is_empty());
+    let function = name.unwrap_or_else(|| format!("function {}", info.func_index()));
     Frame {
         function,
         offset: info.module_offset().map(|offset| offset as u64),

@@ -298,6 +298,22 @@ fn a_trap_names_the_functions_that_were_active() {
     assert!(stop.backtrace.iter().all(|frame| frame.offset.is_some()));
 }
 
+/// Found by fuzzing: names may be empty.
+#[test]
+fn a_function_whose_name_shows_nothing_has_a_number() {
+    let sandbox = sandbox();
+    let guest = Guest::new()
+        .with(r#"(func $empty (@name "") (unreachable))"#)
+        .with(r#"(func $blank (@name " \n") (call $empty))"#)
+        .handling("(call $blank) (unreachable)");
+    let prepared = prepare(&sandbox, &guest.core());
+    let report = Given::default().run(&sandbox, &prepared);
+    let stop = report.outcome.unwrap_err();
+    for frame in &stop.backtrace[..2] {
+        assert!(frame.function.starts_with("function "), "{stop:?}");
+    }
+}
+
 #[test]
 fn work_before_a_trap_is_charged() {
     let sandbox = sandbox();
