@@ -152,7 +152,11 @@ pub fn time(runs: u32, mut run: impl FnMut() -> usize) -> Times {
     }
 }
 
-fn thread_cpu() -> Duration {
+/// CPU time of this thread since it began.
+///
+/// # Panics
+/// When the kernel tells a time before that.
+pub fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let whole = u64::try_from(time.tv_sec).expect("a thread's time is not negative");
     let nanos = u32::try_from(time.tv_nsec).expect("a fraction is not negative");

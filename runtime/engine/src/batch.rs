@@ -1,7 +1,5 @@
 //! Batches: what one worker is given at once.
 
-use std::collections::HashSet;
-
 use ringfence_governor::{BatchRoom, Costs, Dispatch, Needs, Scheduler};
 
 use crate::job::Job;
@@ -33,7 +31,6 @@ pub(crate) fn batch(
     let mut room = BatchRoom::new(part.clamp(1, takes.at_once.max(1)));
     let mut batch = scheduler.begin_batch();
     let mut work = Work::new();
-    let mut cascades = HashSet::new();
     loop {
         let mut expected = None;
         let next = scheduler.dispatch_into(&mut batch, |job| {
@@ -42,16 +39,21 @@ pub(crate) fn batch(
             expected = tenant.map_or(Some(0), |tenant| expected_cost(costs, tenant, job));
             Needs {
                 memory: tenant.map_or(0, |tenant| tenant.memory_of(job)),
-                wanted: room.fits(expected) && !cascades.contains(&job.event.lineage.cascade),
+                wanted: room.fits(expected)
+                    && !work.iter().any(|other| is_of_one(job, &other.item)),
             }
         });
         let Some(next) = next else {
             return work;
         };
         room.take(expected);
-        cascades.insert(next.item.event.lineage.cascade);
         work.push(next);
     }
+}
+
+/// Whether two jobs are of one cascade.
+fn is_of_one(job: &Job, other: &Job) -> bool {
+    job.event.lineage.cascade == other.event.lineage.cascade
 }
 
 /// What a job's next run is expected to cost; none if it is not known.

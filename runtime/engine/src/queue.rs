@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use ringfence_governor::{
     Cascades, Claim, ClaimId, Costs, Rate, RateLimiter, Scheduler, Share, Ticket,
 };
-use ringfence_model::{Ledger, Limits, TenantId};
+use ringfence_model::{Ledger, Limits, RuleName, TenantId};
 use ringfence_store::{Accepted, Pending, Seq};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -426,6 +426,14 @@ pub(crate) struct Released {
 }
 
 impl State {
+    /// A run of a rule took so much of the host, in fuel. A tenant that was
+    /// removed meanwhile leaves nothing behind.
+    pub(crate) fn cost(&mut self, tenant: &TenantId, rule: &RuleName, share: u64) {
+        if self.windows.contains_key(tenant) {
+            self.costs.ran(tenant, rule, share);
+        }
+    }
+
     /// Tells those whose claims were granted. Who went away meanwhile gives
     /// the room back, which may be another's.
     fn grant(&mut self) {

@@ -248,13 +248,9 @@ impl Worker {
         let share = execution.usage.share();
         let effects = execution.effects.len() as u64;
         let commit = self.queue.ran(&mut ticket, share, effects, |state| {
+            state.cost(&execution.tenant, &execution.rule, share);
             let cascades = &mut state.cascades;
             cascades.used(&execution.tenant, execution.lineage.cascade, fuel);
-            let (tenant, rule) = (&execution.tenant, &execution.rule);
-            // A tenant that was removed meanwhile leaves nothing behind.
-            if self.registry.get(tenant).is_some() {
-                state.costs.ran(tenant, rule, share);
-            }
             step::commit(&job, &execution, limits, cascades, now_us, completes)
         });
         let step = Step {

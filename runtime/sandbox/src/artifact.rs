@@ -277,7 +277,7 @@ impl Artifact {
 
     /// What must be known of the code besides.
     pub(crate) fn layout(&self) -> Layout {
-        Layout::split(&self.0).map_or_else(Layout::default, |(layout, _)| layout)
+        self.parts().0
     }
 
     /// Makes it callable.
@@ -302,8 +302,13 @@ impl Artifact {
         Sealed::new(self.code(), self.layout())
     }
 
+    /// One that is too short is no code, and is refused as such.
+    fn parts(&self) -> (Layout, &[u8]) {
+        Layout::split(&self.0).unwrap_or_default()
+    }
+
     fn code(&self) -> &[u8] {
-        self.0.get(Layout::BYTES..).unwrap_or_default()
+        self.parts().1
     }
 }
 

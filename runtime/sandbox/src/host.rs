@@ -13,7 +13,7 @@ use crate::state::RunState;
 use crate::wasi;
 
 /// Keys that one run may ask for; each is kept in its journal entry.
-const RECALLS_MAX: usize = 256;
+pub const RECALLS_MAX: usize = 256;
 
 /// A host function was used against its terms. Ends the run.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -14,11 +14,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Its length in bytes, as [`Layout::to_bytes`] writes it.
-    pub(crate) const BYTES: usize = 5;
-
     /// In the order of its fields, little endian.
-    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+    pub(crate) fn to_bytes(self) -> [u8; 5] {
         let [a, b, c, d] = self.links.to_le_bytes();
         [self.reserve_pages, a, b, c, d]
     }

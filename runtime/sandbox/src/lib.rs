@@ -55,6 +55,7 @@ pub use fuel::{
     FREE_BYTES, GROWTH_FUEL, HOST_CALL_FUEL, HOST_CALL_FUEL_PER_BYTE, LIFT_FUEL,
     LIFT_FUEL_PER_BYTE, PAGE_FUEL, RECALL_FUEL,
 };
+pub use host::RECALLS_MAX;
 pub use instance::Prepared;
 pub use layout::Layout;
 pub use recall::{NothingRemembered, Recall, RecallError};

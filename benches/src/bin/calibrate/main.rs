@@ -22,7 +22,7 @@ use ringfence_benches::{median, table};
 use serde_json::json;
 
 use crate::guests::{Guest, Kind};
-use crate::measure::{Lab, Measured};
+use crate::measure::{Measured, measure};
 
 /// Rounds in which every guest has its turn once.
 const ROUNDS: usize = 9;
@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
         .filter(|guest| guest.name.contains(&options.only))
         .collect();
     ensure!(!guests.is_empty(), "no guest is called `{}`", options.only);
-    let results = Lab::new()?.measure(&guests, options.rounds)?;
+    let results = measure(&guests, options.rounds)?;
     let mut ratios: Vec<f64> = honest(&results).map(Measured::ns_per_fuel).collect();
     ensure!(!ratios.is_empty(), "only guests that are held to nothing");
     let middle = median(&mut ratios);

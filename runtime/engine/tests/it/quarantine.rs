@@ -1,7 +1,9 @@
 //! A rule that ends the processes that run it is not run any more.
 
+use std::path::Path;
+
 use ringfence_engine::NewActivation;
-use ringfence_model::{Json, LimitOverrides, Mode, StopCode};
+use ringfence_model::{Event, Json, LimitOverrides, Mode, StopCode};
 use ringfence_store::{DeadLetterFilter, Outcome, SkipReason};
 
 use crate::host::Host;
@@ -11,19 +13,30 @@ use crate::host::Host;
 const HEADROOM: u64 = 6 << 20;
 const LARGE: usize = 3_900_000;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rule_that_kills_two_workers_in_evaluations_waits_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let host = Host::start_in_workers(folder.path(), HEADROOM).await;
+/// A host whose tenant may send large events.
+async fn host(folder: &Path) -> Host {
+    let host = Host::start_in_workers(folder, HEADROOM).await;
     host.put_tenant(LimitOverrides {
         event_bytes: Some(4 << 20),
         ..LimitOverrides::default()
     })
     .await;
-    host.activate("escalate-urgent").await;
-    let text = "x".repeat(LARGE);
+    host
+}
+
+/// An event that `escalate-urgent` acts on, with a text of so many bytes.
+fn urgent(host: &Host, id: usize, bytes: usize) -> Event {
+    let text = "x".repeat(bytes);
     let data = format!(r#"{{"priority": "urgent", "text": "{text}"}}"#);
-    let large = host.event("e1", "conversation.created", None, &data);
+    host.event(&format!("e{id}"), "conversation.created", None, &data)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_kills_two_workers_in_evaluations_waits_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host(folder.path()).await;
+    host.activate("escalate-urgent").await;
+    let large = urgent(&host, 1, LARGE);
     let evaluated = host.engine.evaluate(&host.tenant, large).await.unwrap();
     let stop = evaluated[0].outcome.as_ref().unwrap_err();
     assert_eq!(stop.code, StopCode::CrashedWorker);
@@ -36,18 +49,8 @@ async fn a_rule_that_kills_two_workers_in_evaluations_waits_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rule_that_kills_two_workers_waits_to_be_activated_again() {
     let folder = tempfile::tempdir().unwrap();
-    let host = Host::start_in_workers(folder.path(), HEADROOM).await;
-    host.put_tenant(LimitOverrides {
-        event_bytes: Some(4 << 20),
-        ..LimitOverrides::default()
-    })
-    .await;
+    let host = host(folder.path()).await;
     let version = host.activate("escalate-urgent").await;
-    let urgent = |host: &Host, id: usize, bytes: usize| {
-        let text = "x".repeat(bytes);
-        let data = format!(r#"{{"priority": "urgent", "text": "{text}"}}"#);
-        host.event(&format!("e{id}"), "conversation.created", None, &data)
-    };
     // Events before, beside and after the one that kills.
     let mut events: Vec<_> = (0..30).map(|id| urgent(&host, id, 10)).collect();
     host.accept(events.clone()).await;

@@ -6,7 +6,9 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use ringfence_model::{Entry, Limits, Recalled, VersionId};
-use ringfence_sandbox::{RunError, RunReport, Sealed, Slot, Task, read_report, write_run};
+use ringfence_sandbox::{
+    RECALLS_MAX, RunError, RunReport, Sealed, Slot, Task, read_report, write_run,
+};
 
 use super::ending::Ending;
 use super::loaded::{Loaded, Step};
@@ -29,9 +31,6 @@ const START: Duration = Duration::from_secs(20);
 /// What a report takes beside its effects and its log, or instead of them: a
 /// stop's texts, what is lifted for one, lines and lists.
 const REPORT_ROOM_BYTES: usize = 4 * 1024 * 1024;
-
-/// Keys that one run may ask for; the worker stops it before.
-const RECALLS_MAX: usize = 256;
 
 /// A worker that is set up.
 pub(super) struct Worker {
