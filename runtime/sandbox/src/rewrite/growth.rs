@@ -40,9 +40,9 @@ pub(super) struct Growth {
 
 impl Growth {
     /// The function, at these prices. Whichever way it goes, but for one, its
-    /// instructions cost [`EXTRA_FUEL`] more than `memory.grow`: what is missing is filled
-    /// up with some that generate no code. The host, which is asked on each of
-    /// the ways, takes it off again.
+    /// instructions cost [`EXTRA_FUEL`] more than `memory.grow`: what is missing
+    /// is filled up with some that generate no code. The host, which is asked
+    /// on each of the ways, takes it off again.
     pub(super) fn body(&self, cost: &OperatorCost) -> Function {
         let mut body = Body {
             function: Function::new([(1, ValType::I32)]),
