@@ -15,7 +15,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{anyhow, ensure};
+use ringfence_benches::options::Options;
 use ringfence_benches::rule::{Rule, Times, config, guest, time};
 use serde_json::json;
 
@@ -24,8 +25,10 @@ const RUNS_PER_ROUND: u32 = 500;
 const ROUNDS: usize = 60;
 
 fn main() -> anyhow::Result<()> {
-    let options = Options::parse()?;
-    let bench = Bench::new(&guest(&options.guest)?)?;
+    let options = Options::parse(ROUNDS, "--guest")?;
+    let bench = Bench::new(&guest(
+        options.name.as_deref().unwrap_or("escalate-urgent"),
+    )?)?;
     bench.check()?;
     let one = bench.measure(1, options.rounds);
     let two = bench.measure(2, options.rounds);
@@ -60,34 +63,6 @@ fn main() -> anyhow::Result<()> {
     println!("two threads do {}", gain(one.wall, two.wall));
     println!("by CPU time, {}", gain(one.cpu, two.cpu));
     Ok(())
-}
-
-struct Options {
-    json: bool,
-    rounds: usize,
-    guest: String,
-}
-
-impl Options {
-    fn parse() -> anyhow::Result<Self> {
-        let mut options = Self {
-            json: false,
-            rounds: ROUNDS,
-            guest: "escalate-urgent".into(),
-        };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().context("a value is missing");
-            match argument.as_str() {
-                "--json" => options.json = true,
-                "--rounds" => options.rounds = value()?.parse()?,
-                "--guest" => options.guest = value()?,
-                other => bail!("`{other}` is not an option"),
-            }
-        }
-        ensure!(options.rounds > 0, "`--rounds` must be more than 0");
-        Ok(options)
-    }
 }
 
 /// Medians of one clock, in microseconds that one thread takes for one run.

@@ -15,10 +15,9 @@ mod guests;
 mod measure;
 mod template;
 
-use std::path::PathBuf;
-
-use anyhow::{Context, bail, ensure};
-use ringfence_benches::{median, table};
+use anyhow::{bail, ensure};
+use ringfence_benches::options::Options;
+use ringfence_benches::{median, rule, table};
 use serde_json::json;
 
 use crate::guests::{Guest, Kind};
@@ -31,13 +30,14 @@ const ROUNDS: usize = 9;
 const FACTOR: f64 = 2.0;
 
 fn main() -> anyhow::Result<()> {
-    let options = Options::parse()?;
-    let (guests, missing) = guests::all(&options.folder)?;
+    let options = Options::parse(ROUNDS, "--only")?;
+    let only = options.name.unwrap_or_default();
+    let (guests, missing) = guests::all(&rule::guests())?;
     let guests: Vec<Guest> = guests
         .into_iter()
-        .filter(|guest| guest.name.contains(&options.only))
+        .filter(|guest| guest.name.contains(&only))
         .collect();
-    ensure!(!guests.is_empty(), "no guest is called `{}`", options.only);
+    ensure!(!guests.is_empty(), "no guest is called `{only}`");
     let results = measure(&guests, options.rounds)?;
     let mut ratios: Vec<f64> = honest(&results).map(Measured::ns_per_fuel).collect();
     ensure!(!ratios.is_empty(), "only guests that are held to nothing");
@@ -104,35 +104,4 @@ fn print_json(results: &[Measured], middle: f64, missing: &[&str]) {
         "{}",
         json!({"median_ns_per_fuel": middle, "guests": guests, "missing": missing})
     );
-}
-
-struct Options {
-    json: bool,
-    rounds: usize,
-    only: String,
-    folder: PathBuf,
-}
-
-impl Options {
-    fn parse() -> anyhow::Result<Self> {
-        let mut options = Self {
-            json: false,
-            rounds: ROUNDS,
-            only: String::new(),
-            folder: std::env::var_os("RINGFENCE_GUESTS")
-                .map_or_else(|| "target/guests".into(), PathBuf::from),
-        };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().context("a value is missing");
-            match argument.as_str() {
-                "--json" => options.json = true,
-                "--rounds" => options.rounds = value()?.parse()?,
-                "--only" => options.only = value()?,
-                other => bail!("`{other}` is not an option"),
-            }
-        }
-        ensure!(options.rounds > 0, "`--rounds` must be more than 0");
-        Ok(options)
-    }
 }
