@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use ringfence_model::{Event, EventId, Json, Limits, Lineage, RuleName, TenantId, Usage};
+use ringfence_model::{Ancestry, Event, EventId, Json, Limits, Lineage, RuleName, TenantId, Usage};
 use ringfence_sandbox::{
     NothingRemembered, Prepared, Recall, Run, RunReport, Sandbox, SandboxConfig, Task,
 };
@@ -188,5 +188,6 @@ fn event(tenant: &TenantId) -> anyhow::Result<Event> {
         data: Json::parse(&data.to_string())?,
         accepted_us: 1_767_225_600_000_000,
         lineage: Lineage::root(id),
+        ancestry: Ancestry::default(),
     })
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use ringfence_model::{Event, EventId, Json, Lineage, TenantId};
+use ringfence_model::{Ancestry, Event, EventId, Json, Lineage, TenantId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -133,6 +133,7 @@ impl CloudEvent {
             data: self.data.clone().unwrap_or_else(Json::null),
             accepted_us,
             lineage: Lineage::root(id),
+            ancestry: Ancestry::default(),
         };
         event.check().context("the event cannot be accepted")?;
         Ok(event)

@@ -70,8 +70,8 @@ mod tests {
 
     use ringfence_governor::{ActiveRule, Share};
     use ringfence_model::{
-        Activation, Event, EventId, Json, LimitOverrides, Limits, Lineage, Manifest, Mode, Plan,
-        Tenant, TenantId, Trigger, VersionId,
+        Activation, Ancestry, Event, EventId, Json, LimitOverrides, Limits, Lineage, Manifest,
+        Mode, Plan, Tenant, TenantId, Trigger, VersionId,
     };
 
     use super::*;
@@ -87,6 +87,7 @@ mod tests {
             id: tenant(),
             plan: Plan::STANDARD.to_owned(),
             limits: LimitOverrides::default(),
+            policy: ringfence_model::Policy::default(),
             created_us: 0,
         };
         registry.set_limits(&record, Limits::default());
@@ -101,6 +102,7 @@ mod tests {
                     limits: LimitOverrides::default(),
                     activated_us: 0,
                     quarantine: None,
+                    loops: None,
                 }),
                 manifest: Arc::new(Manifest {
                     triggers: vec![Trigger {
@@ -142,6 +144,7 @@ mod tests {
                 data: Json::null(),
                 accepted_us: 0,
                 lineage: lineage(id),
+                ancestry: Ancestry::default(),
             };
             let job = Box::new(Job::new(seq, Arc::new(event), 1));
             assert!(scheduler.push(&tenant(), None, job).is_ok());

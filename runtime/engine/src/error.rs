@@ -1,7 +1,7 @@
 //! What the engine refuses or cannot do.
 
 use ringfence_governor::Crowded;
-use ringfence_model::{EventError, LimitError, RuleName, TenantId, VersionId};
+use ringfence_model::{EventError, LimitError, PolicyError, RuleName, TenantId, VersionId};
 use ringfence_sandbox::UploadError;
 use ringfence_store::StoreError;
 
@@ -17,6 +17,10 @@ pub enum EngineError {
     /// A limit is out of bounds.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// What is said about loops or about the host application is out of
+    /// bounds.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The rule has no such version.
     #[error("rule `{rule}` has no version {version}")]
     NoVersion {

@@ -35,5 +35,5 @@ pub use error::EngineError;
 pub use evaluate::Evaluated;
 pub use observer::{EventDone, Observer};
 pub use ringfence_governor::{ActiveRule, Crowded, UploadBounds};
-pub use rules::NewActivation;
+pub use rules::{NewActivation, TenantChange};
 pub use uploads::UploadPlace;

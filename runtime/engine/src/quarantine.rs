@@ -45,6 +45,8 @@ impl Quarantines {
             quarantine: Some(Quarantine {
                 since_us: self.clock.now_us(),
                 stop: stop.clone(),
+                until_us: None,
+                times: 1,
             }),
             ..(**of_then).clone()
         };

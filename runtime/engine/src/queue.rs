@@ -212,7 +212,7 @@ impl Queue {
     pub(crate) fn feed(&self, accepted: Vec<Accepted>) {
         let state = &mut *self.state.lock();
         let many = accepted.len() > 1;
-        for Accepted { seq, event } in accepted {
+        for Accepted { seq, event, ledger } in accepted {
             let tenant = event.tenant.clone();
             let Some(window) = state.windows.get_mut(&tenant) else {
                 continue;
@@ -232,7 +232,7 @@ impl Queue {
             }
             window.loaded = seq;
             let job = Job::new(seq, event, window.lifetime);
-            state.load(&tenant, job, Ledger::default());
+            state.load(&tenant, job, ledger);
         }
         if many {
             self.work.notify_all();

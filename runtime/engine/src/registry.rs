@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use ringfence_governor::{ActiveRule, RuleSet, Share};
-use ringfence_model::{Event, Limits, RuleName, Tenant, TenantId};
+use ringfence_model::{Event, Limits, Policy, RuleName, Tenant, TenantId};
 
 use crate::job::Job;
 
@@ -18,6 +18,7 @@ const UNRELEASED: u64 = 64;
 #[derive(Debug, Clone)]
 pub(crate) struct TenantState {
     pub(crate) limits: Arc<Limits>,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) rules: Arc<RuleSet>,
 }
 
@@ -129,6 +130,7 @@ impl Registry {
             .map(|state| Arc::clone(&state.rules));
         let state = Arc::new(TenantState {
             limits: Arc::new(limits),
+            policy: Arc::new(tenant.policy.clone()),
             rules: rules.unwrap_or_default(),
         });
         tenants.insert(tenant.id.clone(), Arc::clone(&state));
@@ -151,6 +153,7 @@ impl Registry {
         if let Some(state) = self.tenants.write().get_mut(tenant) {
             *state = Arc::new(TenantState {
                 limits: Arc::clone(&state.limits),
+                policy: Arc::clone(&state.policy),
                 rules: Arc::new(RuleSet::new(rules)),
             });
         }

@@ -1,12 +1,14 @@
 //! Tenants, versions and activations: what people change while events flow.
 //! Each change is durable before the loop sees it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ringfence_governor::ActiveRule;
 use ringfence_model::{
-    Activation, Json, LimitOverrides, Limits, Mode, Plan, RuleName, Tenant, TenantId, VersionId,
+    Activation, CyclePolicy, Inference, Json, LimitOverrides, Limits, LoopPolicy, Mode, Plan,
+    Policy, RuleName, Tenant, TenantId, VersionId, Webhook,
 };
 use ringfence_sandbox::Inspected;
 use ringfence_store::{NewVersion, PutVersion, StoreError, VersionRecord};
@@ -27,6 +29,39 @@ pub struct NewActivation {
     pub percent: u8,
     /// Limits to lower.
     pub limits: LimitOverrides,
+    /// What is done about its loops, if otherwise than for its tenant.
+    pub loops: Option<LoopPolicy>,
+}
+
+/// What is to change about a tenant; what is none stays, or is the default.
+#[derive(Debug, Clone, Default)]
+pub struct TenantChange {
+    /// A plan's name.
+    pub plan: Option<String>,
+    /// Its own changes to the plan's limits.
+    pub limits: Option<LimitOverrides>,
+    /// When a run would repeat one of its ancestors.
+    pub loops: Option<LoopPolicy>,
+    /// When an activation closes a cycle of rules.
+    pub cycles: Option<CyclePolicy>,
+    /// When an event comes back without lineage.
+    pub infer: Option<Inference>,
+    /// Which event types each action comes back as.
+    pub causes: Option<BTreeMap<String, Vec<String>>>,
+    /// Where its alerts go; `Some(None)` ends that.
+    pub webhook: Option<Option<Webhook>>,
+}
+
+impl TenantChange {
+    fn policy(&mut self, present: Policy) -> Policy {
+        Policy {
+            loops: self.loops.unwrap_or(present.loops),
+            cycles: self.cycles.unwrap_or(present.cycles),
+            infer: self.infer.unwrap_or(present.infer),
+            causes: self.causes.take().unwrap_or(present.causes),
+            webhook: self.webhook.take().unwrap_or(present.webhook),
+        }
+    }
 }
 
 impl Engine {
@@ -35,21 +70,31 @@ impl Engine {
     pub async fn put_tenant(
         &self,
         tenant: &TenantId,
-        plan: Option<String>,
-        limits: Option<LimitOverrides>,
+        mut change: TenantChange,
     ) -> Result<(Tenant, bool), EngineError> {
         let _one_at_a_time = self.inner.changes.lock().await;
         let present = self.store().tenant(tenant).await?;
         let record = Tenant {
             id: tenant.clone(),
-            plan: plan
+            plan: change
+                .plan
+                .take()
                 .or_else(|| present.as_ref().map(|present| present.plan.clone()))
                 .unwrap_or_else(|| Plan::STANDARD.to_owned()),
-            limits: limits
+            limits: change
+                .limits
+                .take()
                 .or_else(|| present.as_ref().map(|present| present.limits.clone()))
                 .unwrap_or_default(),
+            policy: change.policy(
+                present
+                    .as_ref()
+                    .map(|present| present.policy.clone())
+                    .unwrap_or_default(),
+            ),
             created_us: present.map_or_else(|| self.clock().now_us(), |p| p.created_us),
         };
+        record.policy.check()?;
         let in_force = self.limits_of(&record)?;
         let created = self.store().put_tenant(record.clone()).await?;
         self.admit_tenant(&record, in_force);
@@ -177,6 +222,7 @@ impl Engine {
             limits: new.limits,
             activated_us: self.clock().now_us(),
             quarantine: None,
+            loops: new.loops,
         };
         self.store()
             .put_activation(tenant, activation.clone())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ringfence_governor::{ActiveRule, Cascades, Ticket};
 use ringfence_model::{
     Draw, Effect, EffectId, Event, EventId, Execution, ExecutionId, Limits, Lineage, Mode,
-    NewEvent, Status, Stop, StopCode,
+    NewEvent, Origin, Status, Stop, StopCode,
 };
 use ringfence_sandbox::RunReport;
 use ringfence_store::{Completion, Decision, FollowUp, Outcome, RunCommit, SkipReason};
@@ -128,6 +128,8 @@ pub(crate) fn record(
         asked_now: report.asked_now,
         asked_random: report.asked_random,
         log: report.log,
+        fingerprint: 0,
+        cycle: Vec::new(),
     }
 }
 
@@ -212,10 +214,12 @@ fn follow_up(
         time: parent.time.clone(),
         data: new.data.clone(),
         accepted_us: now_us,
+        ancestry: parent.ancestry.clone(),
         lineage: Lineage {
             cascade: parent.lineage.cascade,
             depth: parent.lineage.depth.saturating_add(1),
             parent: Some(execution.id),
+            origin: Origin::Emitted,
         },
     }
 }

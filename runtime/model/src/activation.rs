@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Json, LimitOverrides, RuleName, Stop, VersionId};
+use crate::{Json, LimitOverrides, LoopPolicy, RuleName, Stop, VersionId};
 
 /// A rule's version in force, with its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,10 @@ pub struct Activation {
     /// Limits lowered by the rule.
     #[serde(default)]
     pub limits: LimitOverrides,
+    /// What is done when a run would repeat one of its ancestors, where the
+    /// rule wants it otherwise than its tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loops: Option<LoopPolicy>,
     /// Since when, in microseconds since 1970.
     pub activated_us: u64,
     /// Why it is not run, if it ended the processes that ran it. Activating
@@ -36,6 +40,17 @@ pub struct Quarantine {
     pub since_us: u64,
     /// How the run ended that led to it.
     pub stop: Stop,
+    /// Until when; it is then tried with one run. None if it lasts until the
+    /// rule is activated again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_us: Option<u64>,
+    /// How many times in a row it has come to this, from 1.
+    #[serde(default = "once")]
+    pub times: u32,
+}
+
+fn once() -> u32 {
+    1
 }
 
 /// Whether a run's effects take place.

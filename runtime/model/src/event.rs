@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CascadeId, EventId, ExecutionId, Json, TenantId};
+use crate::{Ancestry, CascadeId, EventId, ExecutionId, Json, TenantId};
 
 /// Bounds on an event's attributes, in bytes.
 const ID_BYTES_MAX: usize = 256;
@@ -37,6 +37,9 @@ pub struct Event {
     pub accepted_us: u64,
     /// Where it comes from.
     pub lineage: Lineage,
+    /// The runs that led to it.
+    #[serde(skip)]
+    pub ancestry: Ancestry,
 }
 
 /// An event's place in its cascade.
@@ -46,9 +49,28 @@ pub struct Lineage {
     pub cascade: CascadeId,
     /// How many executions stand between the root event and this one.
     pub depth: u32,
-    /// The execution that emitted it; none for a root event.
+    /// The execution that set it off; none for a root event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ExecutionId>,
+    /// How it came about.
+    #[serde(default)]
+    pub origin: Origin,
+}
+
+/// How an event came about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// From outside; nothing here led to it.
+    #[default]
+    Root,
+    /// A rule emitted it.
+    Emitted,
+    /// From outside, with the lineage of an action that a rule asked for.
+    Returned,
+    /// From outside, and taken for what an action that a rule asked for
+    /// caused.
+    Inferred,
 }
 
 impl Lineage {
@@ -58,6 +80,7 @@ impl Lineage {
             cascade: id,
             depth: 0,
             parent: None,
+            origin: Origin::Root,
         }
     }
 }

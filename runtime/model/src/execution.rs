@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Effect, EventId, ExecutionId, Json, Lineage, Meter, Mode, RuleName, RunLimits, Stop, TenantId,
-    VersionId,
+    CycleStep, Effect, EventId, ExecutionId, Json, Lineage, Meter, Mode, RuleName, RunLimits, Stop,
+    TenantId, VersionId,
 };
 
 /// The journal's entry for one rule on one event. With the event, the
@@ -60,6 +60,13 @@ pub struct Execution {
     /// What it logged.
     #[serde(default)]
     pub log: Log,
+    /// A short fingerprint of what it was given; see [`crate::Ancestry`].
+    #[serde(default)]
+    pub fingerprint: u32,
+    /// If it repeated one of its ancestors and was allowed to: one full turn
+    /// of the loop, this run last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cycle: Vec<CycleStep>,
 }
 
 /// How an execution ended.

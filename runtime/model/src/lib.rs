@@ -3,6 +3,7 @@
 //! else: no clock, no I/O, no decision.
 
 mod activation;
+mod ancestry;
 mod effect;
 mod event;
 mod execution;
@@ -13,13 +14,15 @@ mod limits;
 mod manifest;
 mod meter;
 mod name;
+mod policy;
 mod stop;
 mod tenant;
 mod text;
 
 pub use activation::{Activation, Mode, Quarantine};
+pub use ancestry::{ANCESTORS_MAX, Ancestry};
 pub use effect::{Action, Effect, Entry, NewEvent};
-pub use event::{Event, EventError, Lineage};
+pub use event::{Event, EventError, Lineage, Origin};
 pub use execution::{
     Execution, FUEL_PER_MICROSECOND, Log, LogLevel, LogLine, Recalled, Status, Usage,
 };
@@ -30,6 +33,7 @@ pub use limits::{LimitError, LimitInfo, LimitOverrides, LimitScope, Limits};
 pub use manifest::{Manifest, ManifestError, Trigger, pattern_matches};
 pub use meter::{Meter, RunLimits};
 pub use name::{NameError, RuleName, TenantId};
-pub use stop::{Frame, Stop, StopCode};
+pub use policy::{CyclePolicy, Inference, LoopPolicy, Policy, PolicyError, Webhook};
+pub use stop::{CycleStep, Evidence, Frame, RuleShare, Stop, StopCode};
 pub use tenant::{Plan, Scope, Tenant, Token};
 pub use text::excerpt;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{RuleName, VersionId};
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal;)*) => {
         /// Why something was stopped. The codes are stable: programs match
@@ -69,6 +71,11 @@ codes! {
     CascadeEvents = "cascade-events";
     /// The cascade used up its bytes of follow-up events.
     CascadeBytes = "cascade-bytes";
+    /// The run would have done what one of its ancestors did: a loop.
+    Revisit = "revisit";
+    /// The rule was in quarantine for too long, or what waited for it was
+    /// discarded.
+    Quarantined = "quarantined";
     /// What the run recalled kept changing until its repetitions were used up.
     StateConflict = "state-conflict";
     /// The run ended the process that ran it, twice.
@@ -114,6 +121,54 @@ pub struct Stop {
     /// For a trap: the wasm functions that were active, innermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backtrace: Vec<Frame>,
+    /// For what ended a cascade: who took part, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Box<Evidence>>,
+}
+
+/// Who took part in what was stopped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Evidence {
+    /// For a loop: one full turn of it, the run that was stopped last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cycle: Vec<CycleStep>,
+    /// For a budget: the runs from the root on along which most of it was
+    /// used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<CycleStep>,
+    /// What each rule used of the cascade's budget, the most first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<RuleShare>,
+}
+
+/// One run of a loop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CycleStep {
+    /// Which rule.
+    pub rule: RuleName,
+    /// Which version of it.
+    pub version: VersionId,
+    /// The type of the event that it was run on.
+    pub event_type: String,
+    /// The record that the event is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+}
+
+/// What one rule used of a cascade's budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleShare {
+    /// Which rule.
+    pub rule: RuleName,
+    /// Its executions.
+    pub executions: u64,
+    /// Their fuel.
+    pub fuel: u64,
+    /// Follow-up events that they set off.
+    pub events: u64,
+    /// Stops of its own.
+    pub stops: u64,
 }
 
 /// One active wasm function.
@@ -136,6 +191,7 @@ impl Stop {
             usage: None,
             hint: None,
             backtrace: Vec::new(),
+            evidence: None,
         }
     }
 
@@ -144,6 +200,13 @@ impl Stop {
     pub fn at(mut self, limit: u64, usage: u64) -> Self {
         self.limit = Some(limit);
         self.usage = Some(usage);
+        self
+    }
+
+    /// Adds who took part.
+    #[must_use]
+    pub fn with_evidence(mut self, evidence: Evidence) -> Self {
+        self.evidence = Some(Box::new(evidence));
         self
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, LimitOverrides, Limits, TenantId};
+use crate::{Digest, LimitOverrides, Limits, Policy, TenantId};
 
 /// A customer of the service that runs Ringfence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,10 @@ pub struct Tenant {
     /// Its own changes to the plan's limits.
     #[serde(default)]
     pub limits: LimitOverrides,
+    /// What it wants done about loops, and what is known of its host
+    /// application.
+    #[serde(flatten)]
+    pub policy: Policy,
     /// Since when, in microseconds since 1970.
     pub created_us: u64,
 }

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use ringfence_model::{
-    Event, EventId, Json, Limits, Lineage, Log, LogLine, Manifest, Recalled, RuleName, Stop,
-    TenantId, Usage,
+    Ancestry, Event, EventId, Json, Limits, Lineage, Log, LogLine, Manifest, Recalled, RuleName,
+    Stop, TenantId, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +138,7 @@ impl Received {
                 data: Json::null(),
                 accepted_us: 0,
                 lineage: Lineage::root(id),
+                ancestry: Ancestry::default(),
             },
             tenant,
             rule: order.texts.rule.parse().map_err(error)?,
@@ -362,6 +363,7 @@ mod tests {
             data: Json::parse(r#"{"a": [1]}"#).unwrap(),
             accepted_us: 17,
             lineage,
+            ancestry: Ancestry::default(),
         }
     }
 

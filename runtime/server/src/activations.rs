@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use ringfence_engine::NewActivation;
-use ringfence_model::{Activation, Json, LimitOverrides, Mode, VersionId};
+use ringfence_model::{Activation, Json, LimitOverrides, LoopPolicy, Mode, VersionId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -45,6 +45,11 @@ pub(crate) struct PutActivation {
     #[schema(value_type = wire::RuleLimits, required = false)]
     #[serde(default)]
     limits: LimitOverrides,
+    /// What is done when a run would do again what one of its ancestors did,
+    /// if otherwise than for the tenant.
+    #[schema(value_type = Option<wire::LoopPolicy>, required = false)]
+    #[serde(default)]
+    loops: Option<LoopPolicy>,
 }
 
 fn all() -> u8 {
@@ -100,6 +105,7 @@ pub(crate) async fn put(
         mode: body.mode,
         percent: body.percent,
         limits: body.limits,
+        loops: body.loops,
     };
     Ok(axum::Json(app.engine.activate(tenant, rule, new).await?))
 }

@@ -8,7 +8,7 @@ mod data;
 mod structured;
 
 use axum::http::HeaderMap;
-use ringfence_model::{Event, EventError, EventId, Json, Lineage, TenantId};
+use ringfence_model::{Ancestry, Event, EventError, EventId, Json, Lineage, TenantId};
 
 use crate::body;
 use crate::problem::{Kind, Problem};
@@ -174,6 +174,7 @@ impl<T: AsRef<str> + Into<String>> Attributes<T> {
             data,
             accepted_us: taker.now_us,
             lineage: Lineage::root(id),
+            ancestry: Ancestry::default(),
         };
         event.check().map_err(|error| {
             let attribute = match error {

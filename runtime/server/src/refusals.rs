@@ -72,6 +72,9 @@ impl From<EngineError> for Problem {
             EngineError::NoPlan(_) => Self::new(Kind::NO_PLAN, detail())
                 .hint("Plans are set in the server's configuration; `standard` always exists."),
             EngineError::Limit(ref limit) => invalid_limit(detail(), limit),
+            EngineError::Policy(ref policy) => {
+                Self::new(Kind::INVALID_POLICY, detail()).at(policy.place().to_owned())
+            }
             EngineError::NoVersion { .. } => Self::new(Kind::NO_VERSION, detail())
                 .hint("`GET .../versions` lists the rule's versions."),
             EngineError::Percent(_) => Self::new(Kind::INVALID_PERCENT, detail()).at("percent"),

@@ -1,11 +1,15 @@
 //! Tenants.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use ringfence_model::{LimitOverrides, Limits, Tenant, TenantId};
+use ringfence_engine::TenantChange;
+use ringfence_model::{
+    CyclePolicy, Inference, LimitOverrides, Limits, LoopPolicy, Tenant, TenantId, Webhook,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -26,6 +30,31 @@ pub(crate) struct PutTenant {
     /// Its own changes to the plan's limits; replaces those it has.
     #[schema(value_type = Option<wire::LimitOverrides>)]
     limits: Option<LimitOverrides>,
+    /// What is done when a run would do again what one of its ancestors did:
+    /// `stop` (the default), `warn` or `allow`.
+    #[schema(value_type = Option<wire::LoopPolicy>)]
+    loops: Option<LoopPolicy>,
+    /// What is done when an activation closes a cycle of rules: `warn` (the
+    /// default), `allow` or `refuse`.
+    #[schema(value_type = Option<wire::CyclePolicy>)]
+    cycles: Option<CyclePolicy>,
+    /// What is done about events that come back without lineage: `off` (the
+    /// default) or `adopt`.
+    #[schema(value_type = Option<wire::Inference>)]
+    infer: Option<Inference>,
+    /// The event types that each action comes back as; replaces those known.
+    causes: Option<BTreeMap<String, Vec<String>>>,
+    /// Where its alerts go; null ends that.
+    #[serde(deserialize_with = "said")]
+    #[schema(value_type = Option<wire::Webhook>)]
+    webhook: Option<Option<Webhook>>,
+}
+
+/// Tells null from what is not said.
+fn said<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<Webhook>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// A tenant.
@@ -43,8 +72,29 @@ pub(crate) struct TenantView {
     /// The limits that result.
     #[schema(value_type = wire::LimitsInForce)]
     limits_in_force: Limits,
+    /// What is done about loops.
+    #[schema(value_type = wire::LoopPolicy)]
+    loops: LoopPolicy,
+    /// What is done about cycles of rules.
+    #[schema(value_type = wire::CyclePolicy)]
+    cycles: CyclePolicy,
+    /// What is done about events that come back without lineage.
+    #[schema(value_type = wire::Inference)]
+    infer: Inference,
+    /// The event types that each action comes back as.
+    causes: BTreeMap<String, Vec<String>>,
+    /// Where its alerts go; the secret is not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<WebhookView>,
     /// Since when, in microseconds since 1970.
     created_us: u64,
+}
+
+/// Where alerts go.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WebhookView {
+    /// The address.
+    url: String,
 }
 
 impl TenantView {
@@ -54,7 +104,29 @@ impl TenantView {
             plan: tenant.plan,
             limits: tenant.limits,
             limits_in_force,
+            loops: tenant.policy.loops,
+            cycles: tenant.policy.cycles,
+            infer: tenant.policy.infer,
+            causes: tenant.policy.causes,
+            webhook: tenant
+                .policy
+                .webhook
+                .map(|webhook| WebhookView { url: webhook.url }),
             created_us: tenant.created_us,
+        }
+    }
+}
+
+impl From<PutTenant> for TenantChange {
+    fn from(body: PutTenant) -> Self {
+        Self {
+            plan: body.plan,
+            limits: body.limits,
+            loops: body.loops,
+            cycles: body.cycles,
+            infer: body.infer,
+            causes: body.causes,
+            webhook: body.webhook,
         }
     }
 }
@@ -75,10 +147,7 @@ pub(crate) async fn put(
     State(app): State<Arc<App>>,
     JsonBody(body): JsonBody<PutTenant>,
 ) -> Result<(StatusCode, Json<TenantView>), Problem> {
-    let (tenant, created) = app
-        .engine
-        .put_tenant(&path.tenant, body.plan, body.limits)
-        .await?;
+    let (tenant, created) = app.engine.put_tenant(&path.tenant, body.into()).await?;
     let limits = app.engine.limits(&path.tenant)?;
     let status = if created {
         StatusCode::CREATED

@@ -6,148 +6,15 @@
 //! name, a type or what is required fails them.
 #![allow(dead_code)]
 
-use std::borrow::Cow;
+mod limits;
+mod policy;
+mod stops;
 
-use ringfence_model::{LimitInfo, Limits, StopCode};
-use serde::Serialize;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
-/// The bounds on everything that a tenant can grow or use up. The last word
-/// of a name is the unit.
-#[derive(Serialize)]
-pub(crate) struct LimitsInForce;
-
-/// Changes to some limits; what is not named stays as it is.
-#[derive(Serialize)]
-pub(crate) struct LimitOverrides;
-
-/// The same, of those that a rule may lower.
-#[derive(Serialize)]
-pub(crate) struct RuleLimits;
-
-fn limits<'a>(
-    description: &str,
-    required: bool,
-    limits: impl IntoIterator<Item = &'a LimitInfo>,
-) -> RefOr<Schema> {
-    let mut object = ObjectBuilder::new().description(Some(description));
-    for limit in limits {
-        let property = ObjectBuilder::new()
-            .schema_type(Type::Integer)
-            .description(Some(limit.meaning.trim()))
-            .minimum(Some(0))
-            .maximum(Some(limit.max as f64));
-        object = object.property(limit.name, property);
-        if required {
-            object = object.required(limit.name);
-        }
-    }
-    RefOr::T(Schema::Object(object.build()))
-}
-
-impl PartialSchema for LimitsInForce {
-    fn schema() -> RefOr<Schema> {
-        let description = "The limits in force. The last word of a name is its unit.";
-        limits(description, true, Limits::ALL)
-    }
-}
-
-impl ToSchema for LimitsInForce {
-    fn name() -> Cow<'static, str> {
-        "Limits".into()
-    }
-}
-
-impl PartialSchema for LimitOverrides {
-    fn schema() -> RefOr<Schema> {
-        limits(
-            "Changes to some limits; what is not named stays as it is.",
-            false,
-            Limits::ALL,
-        )
-    }
-}
-
-impl ToSchema for LimitOverrides {
-    fn name() -> Cow<'static, str> {
-        "LimitOverrides".into()
-    }
-}
-
-impl PartialSchema for RuleLimits {
-    fn schema() -> RefOr<Schema> {
-        limits(
-            "Limits that a rule lowers; a value above the tenant's changes nothing.",
-            false,
-            Limits::ALL.iter().filter(|limit| limit.is_of_rules()),
-        )
-    }
-}
-
-impl ToSchema for RuleLimits {
-    fn name() -> Cow<'static, str> {
-        "RuleLimits".into()
-    }
-}
-
-/// A stop's code, stable for programs.
-#[derive(Serialize)]
-pub(crate) struct StopCodeText;
-
-impl PartialSchema for StopCodeText {
-    fn schema() -> RefOr<Schema> {
-        let lines: Vec<String> = StopCode::ALL
-            .iter()
-            .map(|code| format!("- `{code}`: {}", code.meaning().trim()))
-            .collect();
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some(format!(
-                "Why something was stopped.\n{}",
-                lines.join("\n")
-            )))
-            .enum_values(Some(StopCode::ALL.iter().map(|code| code.as_str())))
-            .into()
-    }
-}
-
-impl ToSchema for StopCodeText {
-    fn name() -> Cow<'static, str> {
-        "StopCode".into()
-    }
-}
-
-/// That something was stopped, why, and what its author can do.
-#[derive(ToSchema)]
-pub(crate) struct Stop {
-    /// Why.
-    code: StopCodeText,
-    /// What happened, in one sentence.
-    message: String,
-    /// The limit that was reached, in its unit.
-    #[schema(required = false, nullable = false)]
-    limit: Option<u64>,
-    /// What was used or asked for, in the same unit.
-    #[schema(required = false, nullable = false)]
-    usage: Option<u64>,
-    /// What to do next.
-    #[schema(required = false, nullable = false)]
-    hint: Option<String>,
-    /// For a trap: the wasm functions that were active, innermost first.
-    #[schema(required = false)]
-    backtrace: Vec<Frame>,
-}
-
-/// One active wasm function.
-#[derive(ToSchema)]
-pub(crate) struct Frame {
-    /// Its name, or its index where the component has no names.
-    function: String,
-    /// The offset within the module, in bytes.
-    offset: Option<u64>,
-}
+pub(crate) use limits::{LimitOverrides, LimitsInForce, RuleLimits};
+pub(crate) use policy::{CyclePolicy, Inference, LoopPolicy, Webhook};
+pub(crate) use stops::{CycleStep, Stop, StopCodeText};
 
 /// Whether a run's effects take place.
 #[derive(ToSchema)]
@@ -178,10 +45,12 @@ pub(crate) struct Activation {
     percent: u8,
     /// Limits that the rule lowers.
     limits: RuleLimits,
+    /// What is done about its loops, if otherwise than for its tenant.
+    #[schema(required = false, nullable = false)]
+    loops: Option<LoopPolicy>,
     /// Since when, in microseconds since 1970.
     activated_us: u64,
-    /// Why it is not run, if it ended the processes that ran it. Activating
-    /// it again lifts this.
+    /// Why it is not run now. Activating it again lifts this.
     #[schema(required = false, nullable = false)]
     quarantine: Option<Quarantine>,
 }
@@ -193,6 +62,12 @@ pub(crate) struct Quarantine {
     since_us: u64,
     /// How the run ended that led to it.
     stop: Stop,
+    /// Until when, in microseconds since 1970; it is then tried with one run.
+    /// Missing if it lasts until the rule is activated again.
+    #[schema(required = false, nullable = false)]
+    until_us: Option<u64>,
+    /// How many times in a row it has come to this.
+    times: u32,
 }
 
 /// What a rule declares about itself.
@@ -328,6 +203,23 @@ pub(crate) struct Lineage {
     /// The execution that emitted it.
     #[schema(required = false, pattern = "^[0-9a-f]{32}$")]
     parent: Option<String>,
+    /// How it came about.
+    origin: Origin,
+}
+
+/// How an event came about.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+pub(crate) enum Origin {
+    /// From outside; nothing here led to it.
+    Root,
+    /// A rule emitted it.
+    Emitted,
+    /// From outside, with the lineage of an action that a rule asked for.
+    Returned,
+    /// From outside, and taken for what an action that a rule asked for
+    /// caused.
+    Inferred,
 }
 
 /// How an execution ended.
@@ -389,6 +281,13 @@ pub(crate) struct Execution {
     asked_random: bool,
     /// What it logged.
     log: Log,
+    /// A short fingerprint of what it was given, by which loops are looked
+    /// for.
+    fingerprint: u32,
+    /// If it repeated one of its ancestors and was allowed to: one full turn
+    /// of the loop.
+    #[schema(required = false)]
+    cycle: Vec<CycleStep>,
 }
 
 /// What an execution used.

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ringfence_model::{
-    Action, Effect, EffectId, Event, EventId, Execution, ExecutionId, Json, Ledger, Lineage, Log,
-    Mode, RuleName, Status, Tenant, TenantId, Usage, VersionId,
+    Action, Ancestry, Effect, EffectId, Event, EventId, Execution, ExecutionId, Json, Ledger,
+    Lineage, Log, Mode, RuleName, Status, Tenant, TenantId, Usage, VersionId,
 };
 use ringfence_store::{
     Accepted, Append, Catalog, CommitOutcome, Completion, Decision, Log as _, Outcome, RunCommit,
@@ -42,6 +42,7 @@ fn event(number: u64) -> Event {
         data: Json::trusted(format!(r#"{{"n":{number},"text":"{}"}}"#, "x".repeat(370))),
         accepted_us: number,
         lineage: Lineage::root(id),
+        ancestry: Ancestry::default(),
     }
 }
 
@@ -72,6 +73,8 @@ fn commit(accepted: &Accepted, rule: &RuleName, version: VersionId) -> RunCommit
         asked_now: false,
         asked_random: false,
         log: Log::default(),
+        fingerprint: 0,
+        cycle: Vec::new(),
     };
     let done_us = event.accepted_us;
     RunCommit {
@@ -176,6 +179,7 @@ async fn main() {
             id: format!("tenant-{number}").parse().unwrap(),
             plan: "standard".into(),
             limits: ringfence_model::LimitOverrides::default(),
+            policy: ringfence_model::Policy::default(),
             created_us: 0,
         };
         store.put_tenant(tenant).await.unwrap();

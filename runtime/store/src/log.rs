@@ -30,6 +30,9 @@ pub struct Accepted {
     pub seq: Seq,
     /// The event.
     pub event: Arc<Event>,
+    /// What its cascade has used, if it is not the cascade's root: as
+    /// committed before it.
+    pub ledger: Ledger,
 }
 
 /// Is told of every event that becomes durable and waits, in the order of the

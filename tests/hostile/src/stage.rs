@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ringfence_model::{
-    Effect, Event, EventId, Json, Limits, Lineage, RuleName, TenantId, Usage, VersionId,
+    Ancestry, Effect, Event, EventId, Json, Limits, Lineage, RuleName, TenantId, Usage, VersionId,
 };
 use ringfence_processes::{ChildCompiler, Program};
 use ringfence_sandbox::{
@@ -210,5 +210,6 @@ pub(crate) fn event(tenant: &TenantId, ty: &str, data: Json) -> Event {
         data,
         accepted_us: 1_767_225_600_123_456,
         lineage: Lineage::root(id),
+        ancestry: Ancestry::default(),
     }
 }

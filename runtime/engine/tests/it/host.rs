@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringfence_engine::{Engine, EngineConfig, NewActivation, Observer, SystemClock};
+use ringfence_engine::{Engine, EngineConfig, NewActivation, Observer, SystemClock, TenantChange};
 use ringfence_model::{
-    Event, EventId, Json, LimitOverrides, Lineage, Mode, RuleName, TenantId, VersionId,
+    Ancestry, Event, EventId, Json, LimitOverrides, Lineage, Mode, RuleName, TenantId, VersionId,
 };
 use ringfence_processes::{Program, Workers, WorkersConfig};
 use ringfence_sandbox::{CompileHere, Sandbox, SandboxConfig};
@@ -80,7 +80,13 @@ impl Host {
     }
 
     pub(crate) async fn put_tenant(&self, limits: LimitOverrides) {
-        let put = self.engine.put_tenant(&self.tenant, None, Some(limits));
+        let put = self.engine.put_tenant(
+            &self.tenant,
+            TenantChange {
+                limits: Some(limits),
+                ..TenantChange::default()
+            },
+        );
         put.await.unwrap();
     }
 
@@ -100,6 +106,7 @@ impl Host {
             mode: Mode::Enforce,
             percent: 100,
             limits: LimitOverrides::default(),
+            loops: None,
         };
         self.engine
             .activate(&self.tenant, &rule, new)
@@ -122,6 +129,7 @@ impl Host {
             data: Json::parse(data).unwrap(),
             accepted_us: self.engine.clock().now_us(),
             lineage: Lineage::root(root),
+            ancestry: Ancestry::default(),
         }
     }
 

@@ -91,6 +91,7 @@ async fn a_rule_that_kills_two_workers_waits_to_be_activated_again() {
         mode: Mode::Enforce,
         percent: 100,
         limits: LimitOverrides::default(),
+        loops: None,
     };
     let rule = &activation.activation.rule;
     let lifted = host.engine.activate(&host.tenant, rule, again).await;

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use ringfence_model::{Effect, Event, EventId, Json, Limits, Lineage, RuleName, TenantId};
+use ringfence_model::{
+    Ancestry, Effect, Event, EventId, Json, Limits, Lineage, RuleName, TenantId,
+};
 use ringfence_processes::{Program, Workers, WorkersConfig};
 use ringfence_sandbox::{
     CompileHere, Prepared, Progress, Recall, RecallError, Run, RunError, RunReport, Sandbox,
@@ -100,6 +102,7 @@ impl Given {
                 data: Json::parse(data).unwrap(),
                 accepted_us: 1_767_225_600_000_000,
                 lineage: Lineage::root(id),
+                ancestry: Ancestry::default(),
             },
             rule: "the-rule".parse().unwrap(),
             config: Json::empty_object(),

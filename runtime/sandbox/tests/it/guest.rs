@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use ringfence_model::{Event, Json, Limits, Lineage, RuleName, TenantId};
+use ringfence_model::{Ancestry, Event, Json, Limits, Lineage, RuleName, TenantId};
 use ringfence_sandbox::{
     NothingRemembered, Prepared, Recall, RecallError, Run, RunReport, Sandbox, SandboxConfig,
 };
@@ -368,5 +368,6 @@ pub(crate) fn event(id: &str) -> Event {
         data: Json::parse(r#"{"n": 1}"#).unwrap(),
         accepted_us: 1_767_225_600_123_456,
         lineage: Lineage::root(event_id),
+        ancestry: Ancestry::default(),
     }
 }

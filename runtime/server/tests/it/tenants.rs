@@ -67,7 +67,20 @@ async fn what_a_tenant_cannot_be_is_refused() {
             "invalid-body",
             "feul",
         ),
-        (json!({"loops": "stop"}), 400, "invalid-body", "loops"),
+        (json!({"loop": "stop"}), 400, "invalid-body", "loop"),
+        (json!({"loops": "no"}), 400, "invalid-body", "`warn`"),
+        (
+            json!({"causes": {"update": [""]}}),
+            422,
+            "invalid-policy",
+            "causes.update[0]",
+        ),
+        (
+            json!({"webhook": {"url": "x", "secret": "whsec_"}}),
+            422,
+            "invalid-policy",
+            "webhook.url",
+        ),
         (json!([]), 400, "invalid-body", ""),
     ] {
         let answer = world.call("PUT", "/v1/tenants/acme", Some(body)).await;

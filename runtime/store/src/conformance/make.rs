@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ringfence_model::{
-    Action, Activation, Effect, EffectId, Entry, Event, EventId, Execution, ExecutionId, Json,
-    Ledger, LimitOverrides, Limits, Lineage, Log, Manifest, Mode, Recalled, RuleName, RunLimits,
-    Scope, Status, Stop, StopCode, Tenant, TenantId, Token, Usage, VersionId,
+    Action, Activation, Ancestry, Effect, EffectId, Entry, Event, EventId, Execution, ExecutionId,
+    Json, Ledger, LimitOverrides, Limits, Lineage, Log, Manifest, Mode, Origin, Policy, Recalled,
+    RuleName, RunLimits, Scope, Status, Stop, StopCode, Tenant, TenantId, Token, Usage, VersionId,
 };
 
 use super::{Place, ok, open_with_feed, some};
@@ -30,6 +30,7 @@ pub(super) fn tenant(name: &str) -> Tenant {
             fuel: Some(5_000),
             ..LimitOverrides::default()
         },
+        policy: Policy::default(),
         created_us: 7,
     }
 }
@@ -73,6 +74,7 @@ pub(super) fn activation(name: &str, version: VersionId) -> Activation {
         limits: LimitOverrides::default(),
         activated_us: 13,
         quarantine: None,
+        loops: None,
     }
 }
 
@@ -95,6 +97,7 @@ pub(super) fn event(tenant: &str, name: &str) -> Event {
         data: json(r#"{"text": "é\u0000", "n": 1.0}"#),
         accepted_us: 1_000,
         lineage: Lineage::root(id),
+        ancestry: Ancestry::default(),
     }
 }
 
@@ -104,10 +107,12 @@ pub(super) fn follow_up(parent: &Event, index: u32, stop: Option<StopCode>) -> F
     let event = Event {
         id,
         ce_id: id.to_string(),
+        ancestry: parent.ancestry.with(7),
         lineage: Lineage {
             cascade: parent.lineage.cascade,
             depth: parent.lineage.depth + 1,
             parent: Some(ExecutionId::of(parent.id, &rule("r"), VersionId::of(b"v"))),
+            origin: Origin::Emitted,
         },
         ..parent.clone()
     };
@@ -147,6 +152,8 @@ pub(super) fn execution(event: &Event, name: &str, stop: Option<StopCode>) -> Ex
         asked_now: true,
         asked_random: false,
         log: Log::default(),
+        fingerprint: 3,
+        cycle: Vec::new(),
     }
 }
 

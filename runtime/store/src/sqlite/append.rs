@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use ringfence_model::Event;
+use ringfence_model::{Event, Ledger};
 use rusqlite::params;
 
 use super::fault::Work;
+use super::ledgers::Place;
 use super::unit::{Delta, TenantKey, Unit};
 use super::value::{EVENT_INSERT, Int, insert_event};
 use crate::{Accepted, Append, StoreError};
@@ -30,7 +31,12 @@ pub(super) fn append(unit: &mut Unit<'_>, events: &[Arc<Event>]) -> Work<Vec<App
             wait.execute(params![tenant, Int(seq), Int(size)])?;
             unit.count(tenant, arrival(size));
             let event = event.clone();
-            unit.accepted.push(Accepted { seq, event });
+            let ledger = if event.lineage.cascade == event.id {
+                Ledger::default()
+            } else {
+                Place::of(connection, tenant, seq, &event)?.read(connection)?
+            };
+            unit.accepted.push(Accepted { seq, event, ledger });
             answers.push(Append::Accepted);
         } else {
             answers.push(Append::Duplicate);
@@ -52,9 +58,11 @@ pub(super) fn append_one(unit: &mut Unit<'_>, tenant: TenantKey, event: &Arc<Eve
         .prepare_cached(WAITING_INSERT)?
         .execute(params![tenant, Int(seq), Int(size)])?;
     unit.count(tenant, arrival(size));
+    // Its cascade is known to whoever committed it.
     unit.accepted.push(Accepted {
         seq,
         event: event.clone(),
+        ledger: Ledger::default(),
     });
     Ok(())
 }

@@ -21,6 +21,10 @@ const REMOVALS: &[&str] = &[
        (SELECT rule FROM activations WHERE tenant = ?1 LIMIT ?2)",
     "DELETE FROM waiting WHERE tenant = ?1 AND seq IN
        (SELECT seq FROM waiting WHERE tenant = ?1 LIMIT ?2)",
+    "DELETE FROM parked WHERE tenant = ?1 AND (rule, seq) IN
+       (SELECT rule, seq FROM parked WHERE tenant = ?1 LIMIT ?2)",
+    "DELETE FROM anomalies WHERE seq IN
+       (SELECT seq FROM anomalies INDEXED BY anomalies_tenant WHERE tenant = ?1 LIMIT ?2)",
     "DELETE FROM executions WHERE seq IN
        (SELECT seq FROM executions INDEXED BY executions_tenant WHERE tenant = ?1 LIMIT ?2)",
     "DELETE FROM orphan_ledgers WHERE tenant = ?1 AND cascade IN

@@ -12,6 +12,7 @@ use crate::{Result, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("schema_near_limits.sql"),
+    include_str!("schema_cascades.sql"),
 ];
 
 /// "Ring" as a big-endian number, so that `file` and careful people see whose

@@ -1,6 +1,6 @@
 //! Values as SQLite keeps them, and events as rows.
 
-use ringfence_model::{Event, EventId, ExecutionId, Json, Lineage, TenantId};
+use ringfence_model::{Ancestry, Event, EventId, ExecutionId, Json, Lineage, Origin, TenantId};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Row, params};
 
@@ -51,10 +51,10 @@ where
 
 /// The columns of an event, for [`event`], of the table `events` as `e`.
 pub(super) const EVENT_COLUMNS: &str = "e.seq, e.id, e.cascade, e.depth, e.parent, e.accepted_us, \
-     e.ce_id, e.source, e.type, e.subject, e.time, e.data";
+     e.ce_id, e.source, e.type, e.subject, e.time, e.data, e.origin, e.ancestry";
 
 /// How many those are.
-pub(super) const EVENT_COLUMNS_COUNT: usize = 12;
+pub(super) const EVENT_COLUMNS_COUNT: usize = 14;
 
 /// Reads an event from a row that begins with [`EVENT_COLUMNS`].
 pub(super) fn event(row: &Row<'_>, tenant: &TenantId) -> rusqlite::Result<(Seq, Event)> {
@@ -75,15 +75,39 @@ pub(super) fn event(row: &Row<'_>, tenant: &TenantId) -> rusqlite::Result<(Seq, 
             cascade: cascade.map_or(id, EventId::from_bytes),
             depth: row.get(3)?,
             parent: parent.map(ExecutionId::from_bytes),
+            origin: origin(row.get(12)?, parent.is_some()),
         },
+        ancestry: row
+            .get_ref(13)?
+            .as_blob_or_null()?
+            .map_or_else(Ancestry::default, Ancestry::from_bytes),
     };
     Ok((number(row, 0)?, event))
 }
 
+/// Null for what its parent tells: with one it was emitted, without it is a
+/// root event.
+fn origin_number(origin: Origin) -> Option<i64> {
+    match origin {
+        Origin::Root | Origin::Emitted => None,
+        Origin::Returned => Some(1),
+        Origin::Inferred => Some(2),
+    }
+}
+
+fn origin(number: Option<i64>, has_parent: bool) -> Origin {
+    match number {
+        Some(1) => Origin::Returned,
+        Some(_) => Origin::Inferred,
+        None if has_parent => Origin::Emitted,
+        None => Origin::Root,
+    }
+}
+
 /// Inserts an event unless its id is there.
 pub(super) const EVENT_INSERT: &str = "INSERT INTO events (seq, tenant, id, cascade, \
-     depth, parent, accepted_us, ce_id, source, type, subject, time, data) \
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id) DO NOTHING";
+     depth, parent, accepted_us, ce_id, source, type, subject, time, data, origin, ancestry) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id) DO NOTHING";
 
 /// Runs [`EVENT_INSERT`]; false if the id is there.
 pub(super) fn insert_event(
@@ -108,6 +132,8 @@ pub(super) fn insert_event(
         event.subject,
         event.time,
         event.data.as_str(),
+        origin_number(lineage.origin),
+        (!event.ancestry.as_slice().is_empty()).then(|| event.ancestry.to_bytes()),
     ])?;
     Ok(inserted > 0)
 }

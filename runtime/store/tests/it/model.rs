@@ -7,8 +7,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use ringfence_model::{
-    Effect, EffectId, Entry, Event, EventId, ExecutionId, Json, Ledger, Lineage, Recalled, Stop,
-    StopCode,
+    Effect, EffectId, Entry, Event, EventId, ExecutionId, Json, Ledger, Lineage, Origin, Recalled,
+    Stop, StopCode,
 };
 use ringfence_store::{
     Accepted, Append, Catalog, CommitOutcome, Completion, Counts, DeadLetterFilter, EventState,
@@ -113,6 +113,7 @@ impl Model {
         let event = Arc::new(event);
         self.log.push(Row {
             accepted: Accepted {
+                ledger: Ledger::default(),
                 seq: self.next_seq,
                 event,
             },
@@ -250,10 +251,12 @@ fn follow_up(parent: &Event, of: usize, index: u32) -> Event {
     Event {
         id,
         ce_id: id.to_string(),
+        ancestry: parent.ancestry.with(index),
         lineage: Lineage {
             cascade: parent.lineage.cascade,
             depth: parent.lineage.depth + 1,
             parent: Some(ExecutionId::of(parent.id, &rule, version())),
+            origin: Origin::Emitted,
         },
         ..parent.clone()
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use ringfence_model::{
-    Action, Effect, EffectId, Event, EventId, Execution, ExecutionId, Json, Ledger, LimitOverrides,
-    Lineage, Log, Mode, RuleName, Status, Stop, StopCode, Tenant, TenantId, Usage, VersionId,
+    Action, Ancestry, Effect, EffectId, Event, EventId, Execution, ExecutionId, Json, Ledger,
+    LimitOverrides, Lineage, Log, Mode, RuleName, Status, Stop, StopCode, Tenant, TenantId, Usage,
+    VersionId,
 };
 use ringfence_store::{Accepted, Completion, Decision, Outcome, RunCommit};
 
@@ -25,6 +26,7 @@ pub(crate) fn tenant(name: &str) -> Tenant {
         id: tenant_id(name),
         plan: "standard".into(),
         limits: LimitOverrides::default(),
+        policy: ringfence_model::Policy::default(),
         created_us: 1,
     }
 }
@@ -43,6 +45,7 @@ pub(crate) fn event(tenant: &str, name: &str) -> Event {
         data: Json::parse(r#"{"text": "some text"}"#).unwrap(),
         accepted_us: 1,
         lineage: Lineage::root(id),
+        ancestry: Ancestry::default(),
     }
 }
 
@@ -71,6 +74,8 @@ pub(crate) fn execution(event: &Event, rule: &RuleName, is_stopped: bool) -> Exe
         asked_now: false,
         asked_random: false,
         log: Log::default(),
+        fingerprint: 0,
+        cycle: Vec::new(),
     }
 }
 

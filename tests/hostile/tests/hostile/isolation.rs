@@ -8,7 +8,7 @@
 use std::thread;
 
 use ringfence_hostile::{Stage, upload};
-use ringfence_model::{Event, EventId, Json, Limits, Lineage, StopCode, TenantId};
+use ringfence_model::{Ancestry, Event, EventId, Json, Limits, Lineage, StopCode, TenantId};
 use ringfence_sandbox::Prepared;
 
 /// Each has two memories: more than the pool has places for, so that guests
@@ -94,6 +94,7 @@ fn event(tenant: &TenantId, way: usize) -> Event {
         data: Json::parse(&way.to_string()).unwrap(),
         accepted_us: 0,
         lineage: Lineage::root(id),
+        ancestry: Ancestry::default(),
     }
 }
 

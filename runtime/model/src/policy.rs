@@ -1,0 +1,248 @@
+//! What a tenant wants done about loops, and what is known of the host
+//! application that its rules act on.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Event, EventError};
+
+/// Actions for which `causes` may be declared.
+const ACTIONS_MAX: usize = 256;
+/// Event types that one action may come back as.
+const TYPES_MAX: usize = 32;
+/// The longest webhook address, in bytes.
+const URL_BYTES_MAX: usize = 2_048;
+/// The longest webhook secret, in bytes.
+const SECRET_BYTES_MAX: usize = 256;
+
+/// What is done when a run would repeat one of its ancestors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoopPolicy {
+    /// It is stopped.
+    #[default]
+    Stop,
+    /// It is run, and its record shows the cycle.
+    Warn,
+    /// Nobody looks.
+    Allow,
+}
+
+/// What is done when an activation closes a cycle of rules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CyclePolicy {
+    /// Nothing.
+    Allow,
+    /// It takes place, and the answer names the cycles.
+    #[default]
+    Warn,
+    /// It is refused.
+    Refuse,
+}
+
+/// What is done about events that come back without lineage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Inference {
+    /// They are root events.
+    #[default]
+    Off,
+    /// An event that an earlier action on the same subject is declared to
+    /// cause belongs to that action's cascade.
+    Adopt,
+}
+
+/// Where alerts are delivered.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// An `http` or `https` address.
+    pub url: String,
+    /// With what deliveries are signed, as by Standard Webhooks: `whsec_` and
+    /// base64 of 24 to 64 bytes.
+    pub secret: String,
+}
+
+/// Without the secret, so that no log ever shows it.
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Webhook")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a tenant wants done about loops, and what is known of its host
+/// application.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Policy {
+    /// When a run would repeat one of its ancestors.
+    pub loops: LoopPolicy,
+    /// When an activation closes a cycle of rules.
+    pub cycles: CyclePolicy,
+    /// When an event comes back without lineage.
+    pub infer: Inference,
+    /// Which event types each action comes back as.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub causes: BTreeMap<String, Vec<String>>,
+    /// Where the tenant's alerts go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
+}
+
+/// A policy is out of bounds. Says where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// A list is too long.
+    #[error("`{place}` has {count} entries; at most {limit} are allowed")]
+    TooMany {
+        /// Which list.
+        place: String,
+        /// Its length.
+        count: usize,
+        /// The bound.
+        limit: usize,
+    },
+    /// A name is not one.
+    #[error("`{place}`: {error}")]
+    Name {
+        /// Where.
+        place: String,
+        /// What is wrong.
+        error: EventError,
+    },
+    /// The webhook cannot be used.
+    #[error("`{place}` {problem}")]
+    Webhook {
+        /// Where.
+        place: &'static str,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+impl PolicyError {
+    /// Where it is wrong.
+    pub fn place(&self) -> &str {
+        match self {
+            Self::TooMany { place, .. } | Self::Name { place, .. } => place,
+            Self::Webhook { place, .. } => place,
+        }
+    }
+}
+
+impl Policy {
+    /// Checks the declarations.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        at_most("causes", self.causes.len(), ACTIONS_MAX)?;
+        for (action, types) in &self.causes {
+            let place = format!("causes.{}", crate::excerpt(action, 80));
+            let named = |place: &str, name: &str| {
+                Event::check_type(name).map_err(|error| PolicyError::Name {
+                    place: place.to_owned(),
+                    error,
+                })
+            };
+            named(&place, action)?;
+            at_most(&place, types.len(), TYPES_MAX)?;
+            for (index, ty) in types.iter().enumerate() {
+                named(&format!("{place}[{index}]"), ty)?;
+            }
+        }
+        self.webhook.as_ref().map_or(Ok(()), Webhook::check)
+    }
+
+    /// The event types that an action comes back as.
+    pub fn caused_by(&self, action: &str) -> &[String] {
+        self.causes.get(action).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Webhook {
+    fn check(&self) -> Result<(), PolicyError> {
+        let (url, secret) = (self.url.as_str(), self.secret.as_str());
+        let rest = url
+            .strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"));
+        let refused = |place, problem| Err(PolicyError::Webhook { place, problem });
+        if url.len() > URL_BYTES_MAX || url.chars().any(|c| c.is_control() || c == ' ') {
+            return refused("webhook.url", "is longer than 2 KiB, or holds blanks");
+        }
+        match rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default()) {
+            None | Some("") => refused("webhook.url", "is not an `http` or `https` address"),
+            Some(host) if host.contains('@') => {
+                refused("webhook.url", "holds a user's name or password")
+            }
+            Some(_) if secret.len() > SECRET_BYTES_MAX || !secret.starts_with("whsec_") => {
+                let problem = "is not `whsec_` and base64 of 24 to 64 bytes";
+                refused("webhook.secret", problem)
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+fn at_most(place: &str, count: usize, limit: usize) -> Result<(), PolicyError> {
+    if count <= limit {
+        return Ok(());
+    }
+    Err(PolicyError::TooMany {
+        place: place.to_owned(),
+        count,
+        limit,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webhook(url: &str) -> Policy {
+        Policy {
+            webhook: Some(Webhook {
+                url: url.into(),
+                secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
+            }),
+            ..Policy::default()
+        }
+    }
+
+    fn causing(action: &str, types: &[&str]) -> Policy {
+        let types = types.iter().map(|ty| (*ty).to_owned()).collect();
+        Policy {
+            causes: BTreeMap::from([(action.to_owned(), types)]),
+            ..Policy::default()
+        }
+    }
+
+    #[test]
+    fn policies_are_checked() {
+        for (policy, place) in [
+            (Policy::default(), None),
+            (webhook("https://a.example/hook?x=1"), None),
+            (webhook("http://127.0.0.1:9"), None),
+            (webhook("ftp://a.example"), Some("webhook.url")),
+            (webhook("https://"), Some("webhook.url")),
+            (webhook("https://u:p@a.example"), Some("webhook.url")),
+            (causing("update", &["updated"]), None),
+            (causing("", &["updated"]), Some("causes.")),
+            (
+                causing("update", &["updated", "a\nb"]),
+                Some("causes.update[1]"),
+            ),
+            (causing("update", &["a"; 33]), Some("causes.update")),
+        ] {
+            let found = policy.check();
+            let found = found.as_ref().err().map(PolicyError::place);
+            assert_eq!(found, place, "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn no_log_shows_the_secret() {
+        let text = format!("{:?}", webhook("https://a.example"));
+        assert!(!text.contains("whsec"), "{text}");
+    }
+}
