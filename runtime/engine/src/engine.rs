@@ -18,6 +18,7 @@ use crate::config::EngineConfig;
 use crate::error::EngineError;
 use crate::evaluate::{self, Evaluated};
 use crate::executor::Executor;
+use crate::loops::Loops;
 use crate::observer::Observer;
 use crate::pager;
 use crate::quarantine::Quarantines;
@@ -200,6 +201,11 @@ impl Engine {
                 registry: Arc::clone(&inner.registry),
                 queue: Arc::clone(&inner.queue),
                 executor: Arc::clone(&inner.executor),
+                loops: Loops {
+                    store: Arc::clone(self.store()),
+                    queue: Arc::clone(&inner.queue),
+                    runtime: inner.executor.runtime.clone(),
+                },
                 clock: Arc::clone(&inner.clock),
                 steps: steps.clone(),
             };

@@ -16,6 +16,7 @@ mod error;
 mod evaluate;
 mod executor;
 mod job;
+mod loops;
 mod observer;
 mod pager;
 mod quarantine;

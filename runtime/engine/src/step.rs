@@ -1,12 +1,13 @@
 //! What one step of an event's work makes durable. Pure: a report and a time
 //! come in, a commit goes out.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use ringfence_governor::{ActiveRule, Cascades, Ticket};
 use ringfence_model::{
-    Draw, Effect, EffectId, Event, EventId, Execution, ExecutionId, Limits, Lineage, Mode,
-    NewEvent, Origin, Status, Stop, StopCode,
+    Ancestry, Draw, Effect, EffectId, Event, EventId, Execution, ExecutionId, Limits, Lineage,
+    Mode, NewEvent, Origin, Status, Stop, StopCode,
 };
 use ringfence_sandbox::RunReport;
 use ringfence_store::{Completion, Decision, FollowUp, Outcome, RunCommit, SkipReason};
@@ -160,10 +161,14 @@ pub(crate) fn commit(
     if execution.mode == Mode::Shadow {
         return commit;
     }
+    let ancestry = LazyCell::new(|| job.event.ancestry.with(execution.fingerprint));
     for (index, effect) in (0..).zip(&execution.effects) {
         match effect {
             Effect::Emit(new) => {
-                let event = follow_up(&job.event, execution, new, index, now_us);
+                let event = Event {
+                    ancestry: ancestry.clone(),
+                    ..follow_up(&job.event, execution, new, index, now_us)
+                };
                 let bytes = event.size();
                 let (tenant, lineage) = (&event.tenant, event.lineage);
                 let stop =
@@ -214,7 +219,7 @@ fn follow_up(
         time: parent.time.clone(),
         data: new.data.clone(),
         accepted_us: now_us,
-        ancestry: parent.ancestry.clone(),
+        ancestry: Ancestry::default(),
         lineage: Lineage {
             cascade: parent.lineage.cascade,
             depth: parent.lineage.depth.saturating_add(1),

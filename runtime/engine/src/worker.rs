@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_governor::{ActiveRule, Dispatch, Ticket, Verdict};
-use ringfence_model::{Draw, Event, Execution, Limits, Stop, TenantId};
+use ringfence_model::{Dimension, Draw, Event, Execution, Limits, Stop, StopCode, TenantId};
 use ringfence_sandbox::{Progress, RunError, RunReport, Runner};
 use ringfence_store::{Decision, RunCommit, SkipReason};
 use tokio::sync::mpsc::Sender;
@@ -15,6 +15,7 @@ use crate::batch::{Takes, Work};
 use crate::clock::Clock;
 use crate::executor::{Executor, NotRun, Planned};
 use crate::job::Job;
+use crate::loops::Loops;
 use crate::quarantine::Quarantines;
 use crate::queue::{Queue, Released};
 use crate::registry::{Registry, TenantState};
@@ -35,8 +36,8 @@ enum Attempt {
     Planned(Planned),
     /// It is not, and that is decided.
     Decided(Decision),
-    /// It is not, because the cascade's budget is used up.
-    Exhausted(Stop),
+    /// It is not, because the cascade's budget of this is used up.
+    Exhausted(Dimension, Limits),
     /// It cannot be run now.
     Later(String),
 }
@@ -49,6 +50,7 @@ pub(crate) struct Worker {
     pub(crate) registry: Arc<Registry>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) executor: Arc<Executor>,
+    pub(crate) loops: Loops,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) steps: Sender<(Step, RunCommit)>,
 }
@@ -122,7 +124,8 @@ impl Worker {
                     return None;
                 }
                 Attempt::Decided(decision) => job.decide(decision),
-                Attempt::Exhausted(stop) => {
+                Attempt::Exhausted(dimension, limits) => {
+                    let stop = self.exhausted(&job.event, dimension, &limits);
                     // The budget is the cascade's, so it is used up for the
                     // event's other rules too.
                     while let Some(rule) = job.route() {
@@ -154,7 +157,7 @@ impl Worker {
             .with(|state| state.cascades.admit(owner, cascade, &limits));
         let fuel = match verdict {
             Verdict::Run { fuel } => fuel,
-            Verdict::Stop(stop) => return Attempt::Exhausted(stop),
+            Verdict::Exhausted(dimension) => return Attempt::Exhausted(dimension, limits),
         };
         let not_run = match self.executor.plan(rule, event, limits, fuel) {
             Ok(planned) => return Attempt::Planned(planned),
@@ -168,6 +171,14 @@ impl Worker {
         }
     }
 
+    /// Why what is left of a cascade is not run.
+    fn exhausted(&self, event: &Event, dimension: Dimension, limits: &Limits) -> Stop {
+        let (owner, cascade) = (&event.tenant, event.lineage.cascade);
+        self.loops.explain(owner, cascade, dimension);
+        self.queue
+            .with(|state| state.cascades.stop(owner, cascade, dimension, limits))
+    }
+
     /// Gives back what was drawn for a run that did not take place.
     fn not_run(&self, event: &Event) {
         let draw = Draw {
@@ -177,6 +188,25 @@ impl Worker {
         let (owner, cascade) = (&event.tenant, event.lineage.cascade);
         self.queue
             .with(|state| state.cascades.give_back(owner, cascade, &draw));
+    }
+
+    /// What the verdicts on a run's cascade change about its record.
+    fn judge(&self, rule: &ActiveRule, event: &Event, limits: &Limits, run: &mut Execution) {
+        let of_rule = rule.activation.loops;
+        let policy = of_rule.or_else(|| {
+            let tenant = self.registry.get(&event.tenant)?;
+            Some(tenant.policy.loops)
+        });
+        self.loops
+            .judge(rule, event, policy.unwrap_or_default(), run);
+        let is_of_cascade = |stop: &&Stop| stop.code == StopCode::CascadeFuel;
+        if let Some(stop) = run.stop.as_ref().filter(is_of_cascade) {
+            let backtrace = stop.backtrace.clone();
+            run.stop = Some(Stop {
+                backtrace,
+                ..self.exhausted(event, Dimension::Fuel, limits)
+            });
+        }
     }
 
     /// A rule ended the processes that ran it.
@@ -196,6 +226,8 @@ impl Worker {
         limits: &Limits,
     ) {
         let (fuel, share) = (execution.usage.fuel, execution.usage.share());
+        self.loops
+            .explain_follow_ups(&job.event, &execution, limits);
         if !unsaved::is_concerned(&execution) {
             let (step, commit) = self.step(job, ticket, execution, limits, Vec::new());
             return self.send(step, commit);
@@ -346,8 +378,9 @@ impl Progress for Batch<'_> {
                 let ended_us = worker.clock.now_us();
                 let started_us = ended_us.saturating_sub(report.usage.wall_us);
                 let started_us = started_us.max(self.begun_us);
-                let execution = Arc::new(step::record(rule, event, report, started_us));
-                return worker.commit(job, ticket, execution, &planned.limits);
+                let mut execution = step::record(rule, event, report, started_us);
+                worker.judge(rule, event, &planned.limits, &mut execution);
+                return worker.commit(job, ticket, Arc::new(execution), &planned.limits);
             }
             Err(not_run) => not_run,
         };

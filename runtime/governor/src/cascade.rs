@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use ringfence_model::{CascadeId, Dimension, Draw, Ledger, Limits, Stop, TenantId};
+use ringfence_model::{CascadeId, Dimension, Draw, Evidence, Ledger, Limits, Stop, TenantId};
+
+use crate::explain::Who;
 
 /// The ledgers of the cascades that have events in memory. What is on disk
 /// may be behind by what is running; what is here is not.
@@ -18,6 +20,15 @@ struct Open {
     used_up: Option<Dimension>,
     /// Events in memory that belong to it.
     events: u64,
+    /// Who used it up, once somebody has looked.
+    told: Option<Box<Told>>,
+}
+
+#[derive(Debug)]
+struct Told {
+    dimension: Dimension,
+    /// None: nothing is known.
+    who: Option<Who>,
 }
 
 /// Whether a run may begin.
@@ -28,8 +39,8 @@ pub enum Verdict {
         /// At most the limit per execution, less where the cascade has less.
         fuel: u64,
     },
-    /// The cascade's budget is used up.
-    Stop(Stop),
+    /// The cascade's budget of this is used up; [`Cascades::stop`] says so.
+    Exhausted(Dimension),
 }
 
 impl Cascades {
@@ -42,6 +53,7 @@ impl Cascades {
                 ledger,
                 used_up: None,
                 events: 0,
+                told: None,
             })
             .events += 1;
     }
@@ -67,20 +79,78 @@ impl Cascades {
         };
         let ledger = &mut open.ledger;
         if let Some(dimension) = open.used_up {
-            return Verdict::Stop(dimension.stop(limits, ledger.used(dimension)));
+            return Verdict::Exhausted(dimension);
         }
         let executions = ledger.executions + 1;
         if executions > limits.cascade_executions {
-            return Verdict::Stop(Dimension::Executions.stop(limits, executions));
+            return Verdict::Exhausted(Dimension::Executions);
         }
         let left = limits.cascade_fuel.saturating_sub(ledger.fuel);
         if left == 0 {
-            return Verdict::Stop(Dimension::Fuel.stop(limits, ledger.fuel));
+            return Verdict::Exhausted(Dimension::Fuel);
         }
         ledger.executions = executions;
         Verdict::Run {
             fuel: limits.fuel.min(left),
         }
+    }
+
+    /// Whether nobody has looked yet who used up this of a cascade's budget.
+    pub fn is_untold(&self, tenant: &TenantId, cascade: CascadeId, dimension: Dimension) -> bool {
+        let open = self.open.get(&(tenant.clone(), cascade));
+        let told = open.map(|open| open.told.as_deref());
+        told.is_some_and(|told| told.is_none_or(|told| told.dimension != dimension))
+    }
+
+    /// Says who used up this of a cascade's budget.
+    pub fn tell(
+        &mut self,
+        tenant: &TenantId,
+        cascade: CascadeId,
+        dimension: Dimension,
+        who: Option<Who>,
+    ) {
+        if let Some(open) = self.open.get_mut(&(tenant.clone(), cascade)) {
+            open.told = Some(Box::new(Told { dimension, who }));
+        }
+    }
+
+    /// The stop when this of a cascade's budget is used up. The first one of a
+    /// cascade holds the evidence, the others its sentence only.
+    pub fn stop(
+        &mut self,
+        tenant: &TenantId,
+        cascade: CascadeId,
+        dimension: Dimension,
+        limits: &Limits,
+    ) -> Stop {
+        match self.open.get_mut(&(tenant.clone(), cascade)) {
+            Some(open) => open.stop(dimension, open.ledger.used(dimension), limits),
+            None => dimension.stop(limits, dimension.budget(limits)),
+        }
+    }
+
+    /// Of what a run with these follow-up events would use up the budget
+    /// first, without anybody having looked who used it. `depth` is theirs;
+    /// `bytes` is their size in all.
+    pub fn would_exhaust(
+        &self,
+        tenant: &TenantId,
+        cascade: CascadeId,
+        follow_ups: &Draw,
+        limits: &Limits,
+    ) -> Option<Dimension> {
+        let open = self.open.get(&(tenant.clone(), cascade))?;
+        let after = open.ledger.after(follow_ups);
+        let dimension = exceeded(&after, limits)?;
+        self.is_untold(tenant, cascade, dimension)
+            .then_some(dimension)
+    }
+
+    /// What a cascade has used, if one of its events is in memory.
+    pub fn ledger(&self, tenant: &TenantId, cascade: CascadeId) -> Option<Ledger> {
+        let open = self.open.get(&(tenant.clone(), cascade))?;
+        Some(open.ledger)
     }
 
     /// Draws the fuel that a run used.
@@ -115,16 +185,12 @@ impl Cascades {
             ..Draw::default()
         };
         let after = open.ledger.after(&draw);
-        let follow_ups = [Dimension::Depth, Dimension::Events, Dimension::Bytes];
-        let exceeded = follow_ups
-            .into_iter()
-            .find(|dimension| after.used(*dimension) > dimension.budget(limits));
-        match exceeded {
+        match exceeded(&after, limits) {
             Some(dimension) => {
                 if dimension != Dimension::Depth {
                     open.used_up = Some(dimension);
                 }
-                Some(dimension.stop(limits, after.used(dimension)))
+                Some(open.stop(dimension, after.used(dimension), limits))
             }
             None => {
                 open.ledger = after;
@@ -159,6 +225,30 @@ impl Cascades {
         if let Some(open) = self.open.get_mut(&(tenant.clone(), cascade)) {
             open.ledger = open.ledger.after(draw);
         }
+    }
+}
+
+/// The first dimension of follow-up events that a ledger exceeds.
+fn exceeded(after: &Ledger, limits: &Limits) -> Option<Dimension> {
+    let mut follow_ups = [Dimension::Depth, Dimension::Events, Dimension::Bytes].into_iter();
+    follow_ups.find(|dimension| after.used(*dimension) > dimension.budget(limits))
+}
+
+impl Open {
+    fn stop(&mut self, dimension: Dimension, usage: u64, limits: &Limits) -> Stop {
+        let mut stop = dimension.stop(limits, usage);
+        let told = self.told.as_deref_mut();
+        let told = told.filter(|told| told.dimension == dimension);
+        let Some(who) = told.and_then(|told| told.who.as_mut()) else {
+            return stop;
+        };
+        stop.message.push(' ');
+        stop.message.push_str(&who.sentence);
+        let evidence = std::mem::take(&mut who.evidence);
+        if evidence == Evidence::default() {
+            return stop;
+        }
+        stop.with_evidence(evidence)
     }
 }
 
@@ -203,7 +293,7 @@ mod tests {
             Verdict::Run { fuel: 50 }
         );
         let code = |verdict| match verdict {
-            Verdict::Stop(stop) => stop.code,
+            Verdict::Exhausted(dimension) => dimension.code(),
             Verdict::Run { .. } => panic!("not stopped"),
         };
         assert_eq!(
@@ -239,10 +329,49 @@ mod tests {
         assert_eq!(cascades.admit(&tenant, ROOT, &limits), run);
         assert_eq!(follow_up(&mut cascades, 1), None);
         assert_eq!(follow_up(&mut cascades, 1), Some(StopCode::CascadeEvents));
-        let Verdict::Stop(stop) = cascades.admit(&tenant, ROOT, &limits) else {
-            panic!("not stopped");
+        let verdict = cascades.admit(&tenant, ROOT, &limits);
+        assert_eq!(verdict, Verdict::Exhausted(Dimension::Events));
+    }
+
+    #[test]
+    fn the_first_stop_of_a_cascade_holds_the_evidence_and_all_say_who() {
+        let tenant = tenant();
+        let limits = limits(1, 900, 1);
+        let mut cascades = opened();
+        let follow_ups = Draw {
+            events: 2,
+            ..Draw::default()
         };
-        assert_eq!(stop.code, StopCode::CascadeEvents);
+        let would =
+            |cascades: &Cascades| cascades.would_exhaust(&tenant, ROOT, &follow_ups, &limits);
+        assert_eq!(would(&cascades), Some(Dimension::Events));
+        let who = Who {
+            sentence: "It was `a`.".into(),
+            evidence: Evidence {
+                shares: vec![ringfence_model::RuleShare {
+                    rule: "a".parse().unwrap(),
+                    executions: 1,
+                    fuel: 2,
+                    events: 3,
+                    stops: 0,
+                }],
+                ..Evidence::default()
+            },
+        };
+        cascades.tell(&tenant, ROOT, Dimension::Events, Some(who));
+        assert_eq!(would(&cascades), None);
+        for (round, has_evidence) in [(0, false), (1, true), (2, false)] {
+            let stop = cascades.follow_up(&tenant, ROOT, 1, 1, &limits);
+            assert_eq!(stop.is_some(), round > 0);
+            let stop = stop.as_ref();
+            assert_eq!(
+                stop.is_some_and(|stop| stop.evidence.is_some()),
+                has_evidence
+            );
+            assert!(stop.is_none_or(|stop| stop.message.ends_with("It was `a`.")));
+        }
+        let stop = cascades.stop(&tenant, ROOT, Dimension::Fuel, &limits);
+        assert!(!stop.message.contains("`a`"), "{}", stop.message);
     }
 
     #[test]

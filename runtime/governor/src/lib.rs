@@ -3,9 +3,12 @@
 //! clock, no async.
 
 mod admission;
+mod canonical;
 mod cascade;
 mod costs;
+pub mod explain;
 mod queue;
+pub mod revisit;
 mod routing;
 mod scheduler;
 mod uploads;

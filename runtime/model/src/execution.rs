@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CycleStep, Effect, EventId, ExecutionId, Json, Lineage, Meter, Mode, RuleName, RunLimits, Stop,
-    TenantId, VersionId,
+    StopCode, TenantId, VersionId,
 };
 
 /// The journal's entry for one rule on one event. With the event, the
@@ -67,6 +67,36 @@ pub struct Execution {
     /// of the loop, this run last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cycle: Vec<CycleStep>,
+}
+
+/// What a tree of executions shows of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Which execution.
+    pub id: ExecutionId,
+    /// On which event.
+    pub event: EventId,
+    /// The execution that set that event off; none for the root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ExecutionId>,
+    /// The event's depth.
+    pub depth: u32,
+    /// The event's type.
+    pub event_type: String,
+    /// The record that the event is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Which rule.
+    pub rule: RuleName,
+    /// Which version of it.
+    pub version: VersionId,
+    /// Fuel that it used.
+    pub fuel: u64,
+    /// Follow-up events that it set off, those that were refused included.
+    pub events: u64,
+    /// Why it was stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopCode>,
 }
 
 /// How an execution ended.

@@ -24,7 +24,7 @@ pub use ancestry::{ANCESTORS_MAX, Ancestry};
 pub use effect::{Action, Effect, Entry, NewEvent};
 pub use event::{Event, EventError, Lineage, Origin};
 pub use execution::{
-    Execution, FUEL_PER_MICROSECOND, Log, LogLevel, LogLine, Recalled, Status, Usage,
+    Execution, FUEL_PER_MICROSECOND, Log, LogLevel, LogLine, Recalled, RunSummary, Status, Usage,
 };
 pub use id::{CascadeId, Digest, EffectId, EventId, ExecutionId, IdError, VersionId};
 pub use json::{Json, JsonError};

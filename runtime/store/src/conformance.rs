@@ -49,6 +49,7 @@ pub async fn run<P: Place>(make: impl Fn() -> P) {
     cascades::follow_ups_wait_or_are_given_up(&make()).await;
     cascades::ledgers_add_up(&make()).await;
     cascades::cascades_are_told_in_order(&make()).await;
+    cascades::the_tree_is_told_up_and_down(&make()).await;
     journal::executions_are_found(&make()).await;
     journal::dead_letters_are_found(&make()).await;
     journal::the_outbox_is_read_and_emptied(&make()).await;

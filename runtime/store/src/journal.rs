@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use ringfence_model::{
-    Action, CascadeId, EffectId, Event, EventId, Execution, ExecutionId, Ledger, RuleName, Status,
-    Stop, StopCode, TenantId, VersionId,
+    Action, CascadeId, EffectId, Event, EventId, Execution, ExecutionId, Ledger, RuleName,
+    RunSummary, Status, Stop, StopCode, TenantId, VersionId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -174,6 +174,24 @@ pub trait Journal: Send + Sync + 'static {
         root: CascadeId,
         limit: u32,
     ) -> Result<Option<CascadeRecord>>;
+
+    /// An execution and those that led to it, each with its event, the nearest
+    /// first; at most `limit`. Ends where one is not there (any more).
+    async fn ancestors(
+        &self,
+        tenant: &TenantId,
+        execution: ExecutionId,
+        limit: u32,
+    ) -> Result<Vec<(Execution, Event)>>;
+
+    /// A cascade's executions in the order of their events, at most `limit`,
+    /// and whether there are more.
+    async fn cascade_runs(
+        &self,
+        tenant: &TenantId,
+        root: CascadeId,
+        limit: u32,
+    ) -> Result<(Vec<RunSummary>, bool)>;
 
     /// Dead letters, newest first, beginning before `before`.
     async fn dead_letters(

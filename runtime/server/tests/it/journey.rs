@@ -157,7 +157,7 @@ async fn the_journal_is_filtered_and_paged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cascade_shows_its_events_and_where_it_stopped() {
     let world = World::new().await;
-    let limits = json!({"limits": {"cascade_depth": 3}});
+    let limits = json!({"loops": "allow", "limits": {"cascade_depth": 3}});
     world
         .call("PUT", "/v1/tenants/acme", Some(limits))
         .await

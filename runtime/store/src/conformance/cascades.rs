@@ -149,3 +149,51 @@ pub(super) async fn cascades_are_told_in_order(place: &dyn Place) {
         assert_eq!(ok(store.cascade(&id, not_a_root, 10).await), None);
     }
 }
+
+pub(super) async fn the_tree_is_told_up_and_down(place: &dyn Place) {
+    let (store, fed) = open_with_feed(place).await;
+    let id = tenant_id("t");
+    ok(store.put_tenant(tenant("t")).await);
+    ok(store.append(vec![event("t", "a")]).await);
+    // A chain of three events; the first run sets off one more that is refused.
+    let mut runs = Vec::new();
+    for step in 0..3u64 {
+        let accepted = some(fed.lock().last().cloned());
+        let mut run = execution(&accepted.event, "r", None);
+        run.usage.fuel = 10 + step;
+        runs.push((run.clone(), (*accepted.event).clone()));
+        let mut done = commit(&accepted, run);
+        if step < 2 {
+            done.follow_ups = vec![follow_up(&accepted.event, 0, None)];
+        }
+        if step == 0 {
+            let refused = follow_up(&accepted.event, 1, Some(StopCode::CascadeEvents));
+            done.follow_ups.push(refused);
+        }
+        ok(store.commit(vec![done]).await);
+    }
+    let up = ok(store.ancestors(&id, runs[2].0.id, 10).await);
+    let expected: Vec<_> = runs.iter().rev().cloned().collect();
+    assert_eq!(up, expected, "the nearest first, up to the root");
+    assert_eq!(ok(store.ancestors(&id, runs[2].0.id, 2).await).len(), 2);
+    assert!(ok(store.ancestors(&tenant_id("u"), runs[2].0.id, 9).await).is_empty());
+    let root = runs[0].1.id;
+    let (down, truncated) = ok(store.cascade_runs(&id, root, 10).await);
+    assert!(!truncated);
+    let told: Vec<_> = down
+        .iter()
+        .map(|run| (run.id, run.parent, run.depth, run.fuel, run.events))
+        .collect();
+    let [a, b, c] = [runs[0].0.id, runs[1].0.id, runs[2].0.id];
+    let expected = [
+        (a, None, 0, 10, 2),
+        (b, Some(a), 1, 11, 1),
+        (c, Some(b), 2, 12, 0),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(down[1].event_type, runs[1].1.ty);
+    let (few, truncated) = ok(store.cascade_runs(&id, root, 2).await);
+    assert_eq!((few.len(), truncated), (2, true));
+    let no_root = runs[1].1.id;
+    assert!(ok(store.cascade_runs(&id, no_root, 9).await).0.is_empty());
+}

@@ -3,9 +3,10 @@
 mod executions;
 mod lists;
 mod page;
+mod tree;
 
 use async_trait::async_trait;
-use ringfence_model::{CascadeId, EventId, Execution, ExecutionId, TenantId};
+use ringfence_model::{CascadeId, Event, EventId, Execution, ExecutionId, RunSummary, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Sqlite;
@@ -70,6 +71,34 @@ impl Journal for Sqlite {
         self.readers
             .ask("reading a cascade", move |connection| {
                 cascade(connection, &tenant, root, limit)
+            })
+            .await
+    }
+
+    async fn ancestors(
+        &self,
+        tenant: &TenantId,
+        execution: ExecutionId,
+        limit: u32,
+    ) -> Result<Vec<(Execution, Event)>> {
+        let tenant = tenant.clone();
+        self.readers
+            .ask("reading what led to an execution", move |connection| {
+                tree::ancestors(connection, &tenant, execution, limit)
+            })
+            .await
+    }
+
+    async fn cascade_runs(
+        &self,
+        tenant: &TenantId,
+        root: CascadeId,
+        limit: u32,
+    ) -> Result<(Vec<RunSummary>, bool)> {
+        let tenant = tenant.clone();
+        self.readers
+            .ask("reading a cascade's executions", move |connection| {
+                tree::runs(connection, &tenant, root, limit)
             })
             .await
     }

@@ -1,0 +1,27 @@
+//! Attack: emits what it was given with a later time. That the time does not
+//! count is not declared, so that only the budget of its cascade ends it.
+
+use ringfence::prelude::*;
+
+#[derive(Deserialize, Serialize)]
+struct Conversation {
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    updated_at: u64,
+}
+
+/// Touches a conversation whenever it was touched.
+#[rule(on = "conversation.refreshed", emits = "conversation.refreshed")]
+fn refresh(mut conversation: Conversation, ctx: &mut Context) -> Result<()> {
+    conversation.updated_at += 1;
+    ctx.emit("conversation.refreshed", ctx.subject(), &conversation)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn fixtures() {
+        ringfence::testing::check_fixtures::<super::refresh>("fixtures");
+    }
+}
