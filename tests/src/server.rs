@@ -69,9 +69,13 @@ impl Server {
     /// Creates a tenant with these limits (`json!({})` for none of its own)
     /// and a token with all scopes.
     pub async fn tenant_with(&self, name: &str, limits: serde_json::Value) -> Tenant {
+        self.tenant_as(name, &json!({ "limits": limits })).await
+    }
+
+    /// Creates a tenant of which this is said, and a token with all scopes.
+    pub async fn tenant_as(&self, name: &str, body: &serde_json::Value) -> Tenant {
         let path = format!("/v1/tenants/{name}");
-        let body = json!({ "limits": limits });
-        self.api.put(&path, &body).await.expect(201);
+        self.api.put(&path, body).await.expect(201);
         let token = self
             .token(name, &["events:write", "rules:write", "read"])
             .await;

@@ -20,6 +20,7 @@ mod it {
     mod isolation;
     mod journey;
     mod limits;
+    mod loops;
     mod openapi;
     mod refusals;
     mod repo;

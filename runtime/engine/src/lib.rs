@@ -35,6 +35,7 @@ pub use engine::{Engine, Stats};
 pub use error::EngineError;
 pub use evaluate::Evaluated;
 pub use observer::{EventDone, Observer};
+pub use ringfence_governor::explain::shares;
 pub use ringfence_governor::{ActiveRule, Crowded, UploadBounds};
 pub use rules::{NewActivation, TenantChange};
 pub use uploads::UploadPlace;

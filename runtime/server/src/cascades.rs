@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use ringfence_model::{CascadeId, Dimension, Ledger, Limits};
-use ringfence_store::EventRecord;
+use axum::response::{IntoResponse, Response};
+use ringfence_engine::shares;
+use ringfence_model::{CascadeId, Dimension, Ledger, Limits, RuleShare, RunSummary, Stop};
+use ringfence_store::{EventRecord, Outcome};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::{Access, Read};
+use crate::cascade_text::{self, Notation};
 use crate::page;
 use crate::path::{Asked, IdPath};
 use crate::problem::{Kind, Problem};
@@ -35,6 +38,56 @@ pub(crate) struct CascadeView {
     events: Vec<EventRecord>,
     /// Whether there are more than were asked for.
     truncated: bool,
+    /// Its executions in the order of their events. `parent` is the execution
+    /// that set the run's event off.
+    #[schema(value_type = Vec<wire::RunSummary>)]
+    runs: Vec<RunSummary>,
+    /// Whether there are more than were asked for.
+    runs_truncated: bool,
+    /// What each rule used, the most fuel first; of the executions shown.
+    #[schema(value_type = Vec<wire::RuleShare>)]
+    shares: Vec<RuleShare>,
+    /// Why something of it was stopped, each reason once; of the events shown.
+    stops: Vec<StopOfCascade>,
+}
+
+/// Why some of a cascade's work was stopped.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StopOfCascade {
+    /// How often.
+    count: u64,
+    /// The first of them, or the one with evidence.
+    #[schema(value_type = wire::Stop)]
+    stop: Stop,
+}
+
+/// Each reason once.
+fn stops(events: &[EventRecord]) -> Vec<StopOfCascade> {
+    let mut stops: Vec<StopOfCascade> = Vec::new();
+    let of_event = |record: &'_ EventRecord| record.stop.clone();
+    let of_rules = |record: &'_ EventRecord| {
+        let decided = record.decisions.iter();
+        let stops = decided.filter_map(|decision| match &decision.outcome {
+            Outcome::DeadLettered { stop, .. } => Some(stop.clone()),
+            _ => None,
+        });
+        stops.collect::<Vec<_>>()
+    };
+    for stop in events
+        .iter()
+        .flat_map(|record| of_event(record).into_iter().chain(of_rules(record)))
+    {
+        match stops.iter_mut().find(|known| known.stop.code == stop.code) {
+            Some(known) => {
+                known.count += 1;
+                if known.stop.evidence.is_none() && stop.evidence.is_some() {
+                    known.stop = stop;
+                }
+            }
+            None => stops.push(StopOfCascade { count: 1, stop }),
+        }
+    }
+    stops
 }
 
 /// An event of a cascade.
@@ -92,8 +145,22 @@ fn budget(limits: &Limits) -> Ledger {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct CascadePart {
-    /// Events, 1 to 500; 50 where it is not said.
+    /// Events, and as many executions, 1 to 500; 50 where it is not said.
     limit: Option<u32>,
+    /// `json` where it is not said; or the tree of executions as text for
+    /// `mermaid` or Graphviz (`dot`).
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+/// How a cascade is told.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Format {
+    #[default]
+    Json,
+    Mermaid,
+    Dot,
 }
 
 /// What a root event set off
@@ -106,13 +173,16 @@ pub(crate) struct CascadePart {
         ("id" = String, Path, description = "The root event's id."),
         CascadePart,
     ),
-    responses((status = 200, description = "The cascade.", body = CascadeView)),
+    responses((
+        status = 200, description = "The cascade.",
+        content((CascadeView = "application/json"), (String = "text/plain")),
+    )),
 )]
 pub(crate) async fn get(
     access: Access<Read, IdPath<CascadeId>>,
     Asked(query): Asked<CascadePart>,
     State(app): State<Arc<App>>,
-) -> Result<Json<CascadeView>, Problem> {
+) -> Result<Response, Problem> {
     let limit = page::size(query.limit)?;
     let IdPath { tenant, id } = &access.path;
     let record = app.store().cascade(tenant, *id, limit).await?;
@@ -123,11 +193,25 @@ pub(crate) async fn get(
         )
         .hint("A follow-up event's `lineage.cascade` names its root event.")
     })?;
+    let (runs, runs_truncated) = app.store().cascade_runs(tenant, *id, limit).await?;
+    let notation = match query.format.unwrap_or_default() {
+        Format::Mermaid => Some(Notation::Mermaid),
+        Format::Dot => Some(Notation::Dot),
+        Format::Json => None,
+    };
+    if let Some(notation) = notation {
+        return Ok(cascade_text::draw(&record, &runs, notation).into_response());
+    }
     Ok(Json(CascadeView {
         root: record.root,
         ledger: record.ledger,
         budget: budget(&access.limits),
+        stops: stops(&record.events),
         events: record.events,
         truncated: record.truncated,
-    }))
+        shares: shares(&runs),
+        runs,
+        runs_truncated,
+    })
+    .into_response())
 }

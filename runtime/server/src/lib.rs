@@ -17,6 +17,7 @@ mod app;
 mod auth;
 mod body;
 mod bundle;
+mod cascade_text;
 mod cascades;
 mod cloudevents;
 mod config_schema;

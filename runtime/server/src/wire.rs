@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 pub(crate) use limits::{LimitOverrides, LimitsInForce, RuleLimits};
 pub(crate) use policy::{CyclePolicy, Inference, LoopPolicy, Webhook};
-pub(crate) use stops::{CycleStep, Stop, StopCodeText};
+pub(crate) use stops::{CycleStep, RuleShare, RunSummary, Stop, StopCodeText};
 
 /// Whether a run's effects take place.
 #[derive(ToSchema)]

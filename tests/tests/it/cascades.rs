@@ -95,6 +95,20 @@ async fn runaway_cascades_end_within_their_budget() {
             let budget = cascade["budget"][dimension].as_u64().unwrap();
             assert!(used <= budget, "{name}: {used} of {budget} {dimension}");
         }
+        for format in ["mermaid", "dot"] {
+            let path = tenant.path(&format!("/cascades/{}?format={format}", ids[0]));
+            let drawn = tenant.api.get(&path).await.text();
+            for rule in rules {
+                assert!(drawn.contains(rule), "{name}: {drawn}");
+            }
+        }
+        let shares = cascade["shares"].as_array().unwrap();
+        assert_eq!(shares.len(), rules.len(), "{name}: {shares:?}");
+        let of_shares: u64 = shares.iter().filter_map(|s| s["executions"].as_u64()).sum();
+        let runs = cascade["runs"].as_array().unwrap();
+        assert_eq!(of_shares, runs.len() as u64, "{name}");
+        let stops = cascade["stops"].as_array().unwrap();
+        assert!(!stops.is_empty(), "{name}");
         let executions = tenant.executions("").await;
         assert_eq!(cascade["ledger"]["executions"], executions.len(), "{name}");
         let all_fuel = executions.iter().map(fuel).sum::<u64>();

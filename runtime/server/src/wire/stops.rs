@@ -88,6 +88,38 @@ pub(crate) struct CycleStep {
     subject: Option<String>,
 }
 
+/// One execution of a cascade.
+#[derive(ToSchema)]
+pub(crate) struct RunSummary {
+    /// Which execution.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    id: String,
+    /// On which event.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    event: String,
+    /// The execution that set that event off.
+    #[schema(required = false, nullable = false, pattern = "^[0-9a-f]{32}$")]
+    parent: Option<String>,
+    /// The event's depth.
+    depth: u32,
+    /// The event's type.
+    event_type: String,
+    /// The record that the event is about.
+    #[schema(required = false, nullable = false)]
+    subject: Option<String>,
+    /// Which rule.
+    rule: String,
+    /// Which version of it.
+    version: String,
+    /// Fuel that it used.
+    fuel: u64,
+    /// Follow-up events that it set off, those that were refused included.
+    events: u64,
+    /// Why it was stopped.
+    #[schema(required = false, nullable = false)]
+    stop: Option<StopCodeText>,
+}
+
 /// What one rule used of a cascade's budget.
 #[derive(ToSchema)]
 pub(crate) struct RuleShare {
