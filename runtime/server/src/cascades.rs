@@ -150,6 +150,7 @@ pub(crate) struct CascadePart {
     /// `json` where it is not said; or the tree of executions as text for
     /// `mermaid` or Graphviz (`dot`).
     #[param(inline)]
+    #[param(inline)]
     format: Option<Format>,
 }
 
