@@ -49,6 +49,8 @@ pub(crate) fn without_run(job: &Job, done_us: Option<u64>) -> RunCommit {
         },
         state_bytes_max: u64::MAX,
         completion: done_us.map(|done_us| Completion { done_us }),
+        parks: Vec::new(),
+        asleep: false,
     }
 }
 

@@ -3,6 +3,7 @@
 //! clock, no async.
 
 mod admission;
+mod breaker;
 mod canonical;
 mod cascade;
 mod costs;
@@ -14,6 +15,7 @@ mod scheduler;
 mod uploads;
 
 pub use admission::{Rate, RateLimiter, TooFast};
+pub use breaker::{Admission, BreakerConfig, Breakers, Change, Sign};
 pub use cascade::{Cascades, Verdict};
 pub use costs::{Costs, Room as BatchRoom};
 pub use queue::Share;

@@ -95,6 +95,8 @@ fn commit(accepted: &Accepted, rule: &RuleName, version: VersionId) -> RunCommit
         },
         state_bytes_max: 0,
         completion: Some(Completion { done_us }),
+        parks: Vec::new(),
+        asleep: false,
     }
 }
 

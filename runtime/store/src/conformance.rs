@@ -7,6 +7,7 @@ mod commits;
 mod events;
 mod journal;
 mod make;
+mod parked;
 
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub async fn run<P: Place>(make: impl Fn() -> P) {
     cascades::ledgers_add_up(&make()).await;
     cascades::cascades_are_told_in_order(&make()).await;
     cascades::the_tree_is_told_up_and_down(&make()).await;
+    parked::events_sleep_and_wake(&make()).await;
+    parked::sleepers_are_given_up(&make()).await;
     journal::executions_are_found(&make()).await;
     journal::dead_letters_are_found(&make()).await;
     journal::the_outbox_is_read_and_emptied(&make()).await;

@@ -66,6 +66,9 @@ pub struct EventRecord {
     /// budget did not allow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
+    /// Rules in quarantine that it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<RuleName>,
 }
 
 /// What a root event set off.

@@ -19,7 +19,7 @@ pub use journal::{
 };
 pub use log::{
     Accepted, Append, Backlog, CommitOutcome, Completion, Decision, Feed, FollowUp, Log, Outcome,
-    Pending, RunCommit, Seq, SkipReason,
+    Parked, Pending, RunCommit, Seq, SkipReason, Sleepers, Sleeping,
 };
 
 pub use sqlite::Sqlite;

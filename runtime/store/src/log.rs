@@ -150,6 +150,44 @@ pub struct RunCommit {
     pub state_bytes_max: u64,
     /// Set when the event has nothing left to do.
     pub completion: Option<Completion>,
+    /// With a completion: rules in quarantine that the event waits for. It
+    /// then is not finished but sleeps; see [`Log::wake`].
+    pub parks: Vec<RuleName>,
+    /// Whether the event sleeps. If it does not, or does unexpectedly, the
+    /// commit is a `Repeated`.
+    pub asleep: bool,
+}
+
+/// An event that sleeps, because rules that it waits for are in quarantine.
+#[derive(Debug, Clone)]
+pub struct Sleeping {
+    /// Its place.
+    pub seq: Seq,
+    /// The event.
+    pub event: Arc<Event>,
+    /// The rules that it waits for.
+    pub parked: Vec<RuleName>,
+}
+
+/// Which events that sleep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sleepers {
+    /// That wait for this rule.
+    Of(TenantId, RuleName),
+    /// That have been asleep since before this time, in microseconds since
+    /// 1970.
+    Since(u64),
+}
+
+/// How many events wait for a rule in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which rule.
+    pub rule: RuleName,
+    /// Events.
+    pub events: u64,
 }
 
 /// That an event is finished.
@@ -198,6 +236,17 @@ pub trait Log: Send + Sync + 'static {
     /// A tenant's waiting events in the order of the log, beginning after
     /// `after`.
     async fn pending(&self, tenant: &TenantId, after: Seq, limit: u32) -> Result<Vec<Pending>>;
+
+    /// How many events wait for which rule.
+    async fn parked(&self) -> Result<Vec<Parked>>;
+
+    /// Events that sleep, in the order of the log: of one rule, or those that
+    /// have been asleep since before a time (microseconds since 1970).
+    async fn sleeping(&self, which: &Sleepers, limit: u32) -> Result<Vec<Sleeping>>;
+
+    /// Lets the first events that wait for a rule go on, in the order of the
+    /// log: they wait as others do, and are answered here once.
+    async fn wake(&self, tenant: &TenantId, rule: &RuleName, limit: u32) -> Result<Vec<Pending>>;
 
     /// Makes the results of runs durable, each all or nothing, in this order.
     /// The answers are in the same order.

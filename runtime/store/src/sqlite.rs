@@ -13,6 +13,7 @@ mod job;
 mod journal;
 mod ledgers;
 mod log;
+mod parked;
 mod prune;
 mod readers;
 mod schema;

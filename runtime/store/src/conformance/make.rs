@@ -208,6 +208,8 @@ pub(super) fn commit(accepted: &Accepted, execution: Execution) -> RunCommit {
         draw: Ledger::default(),
         state_bytes_max: 1_000,
         completion: Some(Completion { done_us: 3_000 }),
+        parks: Vec::new(),
+        asleep: false,
     }
 }
 

@@ -14,7 +14,7 @@ use super::ledgers::Place;
 use super::prune::places;
 use super::unit::{Delta, TenantKey, Unit};
 use super::value::{EVENT_INSERT, Int, insert_event, number};
-use crate::{CommitOutcome, Decision, FollowUp, RunCommit, Seq};
+use crate::{CommitOutcome, Completion, Decision, FollowUp, RunCommit, Seq};
 use prepared::Letter;
 pub(super) use prepared::Prepared;
 use state::Changes;
@@ -34,7 +34,14 @@ struct Waiting {
     dead: bool,
     decisions: Option<String>,
     runs: Option<Vec<u8>>,
+    /// Null: it never slept; 1: it sleeps; 2: it has slept.
+    parked: Option<u8>,
 }
+
+/// In `waiting.parked`: it sleeps.
+pub(super) const ASLEEP: u8 = 1;
+/// In `waiting.parked`: it has slept.
+pub(super) const AWAKE: u8 = 2;
 
 fn apply(unit: &mut Unit<'_>, prepared: &Prepared) -> Work<CommitOutcome> {
     let commit = &prepared.commit;
@@ -44,7 +51,8 @@ fn apply(unit: &mut Unit<'_>, prepared: &Prepared) -> Work<CommitOutcome> {
     let Some(mut waiting) = waiting(unit, tenant, commit.seq)? else {
         return Ok(CommitOutcome::Repeated);
     };
-    if is_repeated(unit, commit, &waiting)? {
+    let is_asleep = waiting.parked == Some(ASLEEP);
+    if is_asleep != commit.asleep || is_repeated(unit, commit, &waiting)? {
         return Ok(CommitOutcome::Repeated);
     }
     if let Some(key) = state::conflict(unit.connection, tenant, commit)? {
@@ -81,7 +89,8 @@ fn apply(unit: &mut Unit<'_>, prepared: &Prepared) -> Work<CommitOutcome> {
 }
 
 fn waiting(unit: &Unit<'_>, tenant: TenantKey, seq: Seq) -> Work<Option<Waiting>> {
-    let sql = "SELECT bytes, dead, decisions, runs FROM waiting WHERE tenant = ? AND seq = ?";
+    let sql =
+        "SELECT bytes, dead, decisions, runs, parked FROM waiting WHERE tenant = ? AND seq = ?";
     let mut statement = unit.connection.prepare_cached(sql)?;
     let found = statement.query_row(params![tenant, Int(seq)], |row| {
         Ok(Waiting {
@@ -89,6 +98,7 @@ fn waiting(unit: &Unit<'_>, tenant: TenantKey, seq: Seq) -> Work<Option<Waiting>
             dead: row.get(1)?,
             decisions: row.get(2)?,
             runs: row.get(3)?,
+            parked: row.get(4)?,
         })
     });
     Ok(found.optional()?)
@@ -300,15 +310,28 @@ fn settle(
     waiting: &Waiting,
 ) -> Work<()> {
     let seq = Int(commit.seq);
-    let Some(completion) = commit.completion else {
+    let completion = commit.completion.filter(|_| commit.parks.is_empty());
+    if waiting.parked.is_some() {
+        // Whom it still waits for is written anew.
+        unit.connection
+            .prepare_cached("DELETE FROM parked WHERE tenant = ? AND seq = ?")?
+            .execute(params![tenant, seq])?;
+    }
+    let Some(completion) = completion else {
+        let parked = match commit.completion {
+            Some(asleep) => Some(park(unit, tenant, commit, asleep)?),
+            None => waiting.parked,
+        };
         unit.connection
             .prepare_cached(
-                "UPDATE waiting SET dead = ?, decisions = ?, runs = ? WHERE tenant = ? AND seq = ?",
+                "UPDATE waiting SET dead = ?, decisions = ?, runs = ?, parked = ? \
+                 WHERE tenant = ? AND seq = ?",
             )?
             .execute(params![
                 waiting.dead,
                 waiting.decisions,
                 waiting.runs,
+                parked,
                 tenant,
                 seq
             ])?;
@@ -338,6 +361,18 @@ fn settle(
     };
     unit.count(tenant, finished);
     Ok(())
+}
+
+/// The event sleeps until the rules that it waits for may be run.
+fn park(unit: &Unit<'_>, tenant: TenantKey, commit: &RunCommit, since: Completion) -> Work<u8> {
+    let sql = "INSERT INTO parked (tenant, rule, seq, since_us) VALUES (?, ?, ?, ?) \
+               ON CONFLICT DO NOTHING";
+    let mut insert = unit.connection.prepare_cached(sql)?;
+    for rule in &commit.parks {
+        let (seq, since_us) = (Int(commit.seq), Int(since.done_us));
+        insert.execute(params![tenant, rule.as_str(), seq, since_us])?;
+    }
+    Ok(ASLEEP)
 }
 
 /// Whether what this run recalled still matters: one that was stopped because

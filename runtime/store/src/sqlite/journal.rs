@@ -12,7 +12,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Sqlite;
 use super::commit::decisions_from;
 use super::fault::{Work, decode};
-use super::ledgers::of_cascade;
+use super::ledgers::{of_cascade, tenant_key};
+use super::parked::rules_of;
 use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, number};
 use crate::{
     CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord, EventState, ExecutionFilter,
@@ -199,6 +200,7 @@ fn record(row: &Row<'_>, tenant: &TenantId) -> Work<EventRecord> {
         done_us: done_us.map(|int| int.0),
         decisions: decisions_from(decisions.as_deref().unwrap_or_default())?,
         stop: stop.map(|text| decode("stop", &text)).transpose()?,
+        parked: Vec::new(),
     })
 }
 
@@ -209,7 +211,16 @@ fn event_record(
 ) -> Work<Option<EventRecord>> {
     let mut statement = connection.prepare_cached(&records_sql("e.id = ?2"))?;
     let mut rows = statement.query(params![tenant.as_str(), id.as_bytes()])?;
-    rows.next()?.map(|row| record(row, tenant)).transpose()
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let mut found = record(row, tenant)?;
+    if found.state == EventState::Waiting
+        && let Some(key) = tenant_key(connection, tenant)?
+    {
+        found.parked = rules_of(connection, key, found.seq)?;
+    }
+    Ok(Some(found))
 }
 
 fn cascade(

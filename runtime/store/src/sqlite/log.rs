@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ringfence_model::{CascadeId, Event, Json, Ledger, RuleName, TenantId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Sqlite;
 use super::append::append;
-use super::commit::{Prepared, commit, decisions_from};
+use super::commit::{ASLEEP, Prepared, commit, decisions_from};
 use super::fault::Work;
 use super::ledgers::{Place, of_cascade, tenant_key};
+use super::parked;
 use super::prune::prune;
+use super::unit::TenantKey;
 use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, json, name, number};
-use crate::{Append, Backlog, CommitOutcome, Feed, Log, Pending, Result, RunCommit, Seq};
+use crate::{
+    Append, Backlog, CommitOutcome, Feed, Log, Parked, Pending, Result, RunCommit, Seq, Sleepers,
+    Sleeping,
+};
 
 /// What a row costs beside its texts, about, in bytes.
 const ROW_BYTES: u64 = 256;
@@ -43,6 +48,30 @@ impl Log for Sqlite {
         self.readers
             .ask("reading waiting events", move |connection| {
                 pending(connection, &tenant, after, limit)
+            })
+            .await
+    }
+
+    async fn parked(&self) -> Result<Vec<Parked>> {
+        self.readers
+            .ask("counting what waits for rules", parked::counts)
+            .await
+    }
+
+    async fn sleeping(&self, which: &Sleepers, limit: u32) -> Result<Vec<Sleeping>> {
+        let which = which.clone();
+        self.readers
+            .ask("reading sleeping events", move |connection| {
+                parked::sleeping(connection, &which, limit)
+            })
+            .await
+    }
+
+    async fn wake(&self, tenant: &TenantId, rule: &RuleName, limit: u32) -> Result<Vec<Pending>> {
+        let (tenant, rule) = (tenant.clone(), rule.clone());
+        self.writer
+            .write("waking events", 0, move |unit| {
+                parked::wake(unit, &tenant, &rule, limit)
             })
             .await
     }
@@ -124,20 +153,30 @@ fn pending(
     };
     let sql = format!(
         "SELECT {EVENT_COLUMNS}, w.decisions FROM waiting w JOIN events e ON e.seq = w.seq \
-         WHERE w.tenant = ? AND w.seq > ? ORDER BY w.seq LIMIT ?"
+         WHERE w.tenant = ? AND w.seq > ? AND w.parked IS NOT {ASLEEP} ORDER BY w.seq LIMIT ?"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![key, Int(after), limit])?;
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
-        let (seq, event) = event(row, tenant)?;
-        let decided: Option<String> = row.get(EVENT_COLUMNS_COUNT)?;
-        items.push(Pending {
-            seq,
-            ledger: Place::of(connection, key, seq, &event)?.read(connection)?,
-            event: Arc::new(event),
-            decided: decisions_from(decided.as_deref().unwrap_or_default())?,
-        });
+        items.push(pending_from(connection, tenant, key, row)?);
     }
     Ok(items)
+}
+
+/// Reads what waits from a row of [`EVENT_COLUMNS`] and `decisions`.
+pub(super) fn pending_from(
+    connection: &Connection,
+    tenant: &TenantId,
+    key: TenantKey,
+    row: &Row<'_>,
+) -> Work<Pending> {
+    let (seq, event) = event(row, tenant)?;
+    let decided: Option<String> = row.get(EVENT_COLUMNS_COUNT)?;
+    Ok(Pending {
+        seq,
+        ledger: Place::of(connection, key, seq, &event)?.read(connection)?,
+        event: Arc::new(event),
+        decided: decisions_from(decided.as_deref().unwrap_or_default())?,
+    })
 }

@@ -113,5 +113,7 @@ pub(crate) fn commit(accepted: &Accepted, execution: Execution) -> RunCommit {
         },
         state_bytes_max: 1_000,
         completion: Some(Completion { done_us: 3 }),
+        parks: Vec::new(),
+        asleep: false,
     }
 }
