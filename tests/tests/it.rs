@@ -22,6 +22,7 @@ mod it {
     mod limits;
     mod loops;
     mod openapi;
+    mod quarantine;
     mod refusals;
     mod repo;
     mod rules;

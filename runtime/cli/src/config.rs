@@ -24,6 +24,9 @@
 //! places = 64                  # arriving, waiting and compiled
 //! bytes = 134_217_728          # the same, in bytes
 //!
+//! [quarantine]                 # see docs/configuration.md; runs = 0: none
+//! runs = 20
+//!
 //! [artifacts]
 //! bytes = 2_147_483_648        # compiled components kept on disk
 //!
@@ -31,6 +34,8 @@
 //! fuel = 100_000_000
 //! component_bytes = 33_554_432
 //! ```
+
+mod quarantine;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -43,6 +48,7 @@ use serde::Deserialize;
 
 use crate::error::Hint as _;
 use crate::files;
+use quarantine::QuarantineConfig;
 
 /// The file that is read where none is named.
 const FILE: &str = "ringfence.toml";
@@ -149,6 +155,7 @@ struct File {
     retention: Retention,
     uploads: UploadsConfig,
     artifacts: ArtifactsConfig,
+    quarantine: QuarantineConfig,
     plans: BTreeMap<String, LimitOverrides>,
 }
 
@@ -219,6 +226,7 @@ impl Config {
         if let Some(hours) = file.retention.hours {
             engine.retention_s = hours * 60 * 60;
         }
+        file.quarantine.apply(&mut engine);
         let uploads = &mut engine.uploads;
         uploads.at_once = file.uploads.at_once.unwrap_or(uploads.at_once);
         uploads.places = file.uploads.places.unwrap_or(uploads.places);
@@ -261,6 +269,7 @@ fn parse(text: &str) -> Result<File> {
             ensure!(allowed, "`{name}` may be 1 to {max}; {given} was given");
         }
     }
+    file.quarantine.check()?;
     if file.plans.len() > PLANS_MAX {
         bail!("`plans` has more than {PLANS_MAX} entries");
     }
@@ -332,11 +341,14 @@ mod tests {
 
     #[test]
     fn plans_build_on_standard() {
-        let text = "uploads = {at_once = 3, bytes = 7}\nartifacts.bytes = 5\nworkers = 3\nretention.hours = 2\n[plans.standard]\nfuel = 5_000\n\
+        let text = "quarantine = {runs = 0, first_s = 2, parked_s = 9}\nuploads = {at_once = 3, bytes = 7}\nartifacts.bytes = 5\nworkers = 3\nretention.hours = 2\n[plans.standard]\nfuel = 5_000\n\
                     [plans.large]\nmemory_bytes = 100_000_000";
         let config = config(text, Overrides::default());
         assert_eq!(config.engine.plans["large"].fuel, 5_000);
         assert_eq!(config.engine.plans["large"].memory_bytes, 100_000_000);
+        let quarantine = config.engine.quarantine;
+        assert_eq!((quarantine.runs, quarantine.first_us), (None, 2_000_000));
+        assert_eq!(config.engine.parking.seconds, 9);
         let uploads = config.engine.uploads;
         let default = EngineConfig::default().uploads;
         assert_eq!((uploads.at_once, uploads.bytes), (3, 7));
@@ -358,6 +370,8 @@ mod tests {
             ("uploads.at_once = 0", "`uploads.at_once` may be 1 to 256"),
             ("[uploads]\nplace = 1", "line 2"),
             ("artifacts.bytes = -1", "line 1"),
+            ("quarantine.loops = 0", "`quarantine.loops` may be 1"),
+            ("quarantine.run = 0", "line 1"),
             ("retention.hours = 0", "`retention.hours`"),
             ("listen = '8700'", "listen"),
         ] {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::clock::Clock;
 use crate::observer::{EventDone, Observer};
+use crate::quarantine::Quarantines;
 use crate::queue::{Queue, Released};
 use crate::step::{self, Step};
 use crate::unsaved::Unsaved;
@@ -23,6 +24,7 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Committer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) queue: Arc<Queue>,
+    pub(crate) quarantines: Arc<Quarantines>,
     pub(crate) unsaved: Arc<Unsaved>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
@@ -86,7 +88,12 @@ impl Committer {
         for code in step.dead_letters.drain(..) {
             self.observer.dead_lettered(&event.tenant, code);
         }
-        if step.completes {
+        let tenant = &event.tenant;
+        if step.completes && !step.job.parks.is_empty() {
+            for rule in &step.job.parks {
+                self.quarantines.sleeps(tenant, rule, 1);
+            }
+        } else if step.completes {
             self.observer.done(&EventDone {
                 tenant: &event.tenant,
                 event: event.id,

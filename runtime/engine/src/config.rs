@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ringfence_governor::UploadBounds;
+use ringfence_governor::{BreakerConfig, UploadBounds};
 use ringfence_model::{Limits, Plan};
+
+use crate::quarantine::ParkingConfig;
 
 /// How the engine is set up.
 #[derive(Debug, Clone)]
@@ -18,6 +20,10 @@ pub struct EngineConfig {
     pub window_bytes: u64,
     /// How many uploads there may be.
     pub uploads: UploadBounds,
+    /// When rules are quarantined, and for how long.
+    pub quarantine: BreakerConfig,
+    /// What bounds events that sleep for a rule in quarantine.
+    pub parking: ParkingConfig,
     /// How long finished events and their journal are kept, in seconds.
     pub retention_s: u64,
 }
@@ -37,6 +43,8 @@ impl Default for EngineConfig {
                 places: 64,
                 bytes: 128 * 1024 * 1024,
             },
+            quarantine: BreakerConfig::default(),
+            parking: ParkingConfig::default(),
             retention_s: 7 * 24 * 60 * 60,
         }
     }

@@ -20,7 +20,7 @@ use crate::evaluate::{self, Evaluated};
 use crate::executor::Executor;
 use crate::loops::Loops;
 use crate::observer::Observer;
-use crate::pager;
+use crate::pager::Pager;
 use crate::quarantine::Quarantines;
 use crate::queue::{self, Bounds, Queue};
 use crate::registry::Registry;
@@ -60,6 +60,7 @@ pub(crate) struct Inner {
     pub(crate) queue: Arc<Queue>,
     pub(crate) executor: Arc<Executor>,
     pub(crate) quarantines: Arc<Quarantines>,
+    pub(crate) pager: Arc<Pager>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Held by whoever changes tenants or rules, from the store to the loop.
     pub(crate) changes: Arc<tokio::sync::Mutex<()>>,
@@ -111,14 +112,24 @@ impl Engine {
         let queue = Arc::new(Queue::new(bounds, pages, Arc::clone(&registry)));
         let workers = config.workers.max(1);
         let changes = Arc::default();
-        let quarantines = Arc::new(Quarantines {
-            store: Arc::clone(&store),
-            registry: Arc::clone(&registry),
-            clock: Arc::clone(&clock),
-            changes: Arc::clone(&changes),
-        });
+        let quarantines = Arc::new(Quarantines::new(
+            Arc::clone(&store),
+            Arc::clone(&registry),
+            Arc::clone(&clock),
+            Arc::clone(&changes),
+            config.quarantine,
+            config.parking,
+        ));
         let engine = Self {
             inner: Arc::new(Inner {
+                pager: Arc::new(Pager {
+                    store: Arc::clone(&store),
+                    queue: Arc::clone(&queue),
+                    quarantines: Arc::clone(&quarantines),
+                    registry: Arc::clone(&registry),
+                    clock: Arc::clone(&clock),
+                    observer: Arc::clone(&observer),
+                }),
                 registry,
                 quarantines,
                 queue: Arc::clone(&queue),
@@ -141,7 +152,7 @@ impl Engine {
         engine.recover().await?;
         store.attach(queue::feed(&queue));
         let background = vec![
-            tokio::spawn(pager::run(Arc::clone(&store), queue, page_requests)),
+            tokio::spawn(Arc::clone(&engine.inner.pager).run(page_requests)),
             tokio::spawn(crate::retention::run(
                 store,
                 Arc::clone(&engine.inner.clock),
@@ -162,6 +173,9 @@ impl Engine {
                 let limits = self.limits_of(tenant)?;
                 self.admit_tenant(tenant, limits);
                 let rules = self.load_rules(&tenant.id).await?;
+                for rule in &rules {
+                    self.inner.quarantines.restore(&tenant.id, &rule.activation);
+                }
                 self.inner.registry.set_rules(&tenant.id, rules);
             }
             match tenants.into_iter().last() {
@@ -169,6 +183,7 @@ impl Engine {
                 None => break,
             }
         }
+        self.inner.quarantines.recover().await?;
         for backlog in self.store().backlog().await? {
             let (events, bytes) = (backlog.events, backlog.bytes);
             self.inner.queue.recover(&backlog.tenant, events, bytes);
@@ -187,6 +202,7 @@ impl Engine {
         let committer = Committer {
             store: Arc::clone(self.store()),
             queue: Arc::clone(&inner.queue),
+            quarantines: Arc::clone(&inner.quarantines),
             unsaved: Arc::clone(&inner.executor.unsaved),
             clock: Arc::clone(&inner.clock),
             observer,

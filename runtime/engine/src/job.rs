@@ -28,6 +28,9 @@ pub(crate) struct Job {
     pub(crate) conflicts: u32,
     /// Fuel of such runs, to be drawn by the next commit.
     pub(crate) spent: u64,
+    /// Rules in quarantine, for which it is to sleep once nothing else is to
+    /// be done.
+    pub(crate) parks: Vec<RuleName>,
 }
 
 impl Job {
@@ -43,6 +46,7 @@ impl Job {
             undurable: Vec::new(),
             conflicts: 0,
             spent: 0,
+            parks: Vec::new(),
         }
     }
 
@@ -66,6 +70,12 @@ impl Job {
     /// Goes on to the next rule without a run of this one.
     pub(crate) fn decide(&mut self, decision: Decision) {
         self.undurable.push(decision);
+        self.advance();
+    }
+
+    /// Goes on to the next rule; this one is waited for.
+    pub(crate) fn park(&mut self, rule: RuleName) {
+        self.parks.push(rule);
         self.advance();
     }
 

@@ -1,32 +1,137 @@
-//! Quarantine: rules that ended the processes that ran them are not run any
-//! more, until somebody activates them again.
+//! Quarantine: rules that are not run for a while, or until somebody
+//! activates them again.
+//!
+//! Who ended the processes that ran it is quarantined until it is activated
+//! again. Whose runs are mostly stopped is quarantined by its breaker, and
+//! probed when the time is over; meanwhile events sleep for it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use ringfence_governor::ActiveRule;
-use ringfence_model::{Activation, Quarantine, Stop, TenantId};
+use parking_lot::Mutex;
+use ringfence_governor::{ActiveRule, Admission, BreakerConfig, Breakers, Change, Sign};
+use ringfence_model::{Activation, Execution, Quarantine, RuleName, Stop, StopCode, TenantId};
 use ringfence_store::{Result, Store};
 
 use crate::clock::Clock;
 use crate::registry::Registry;
 
-/// Puts rules into quarantine.
+/// What bounds events that sleep for a rule in quarantine.
+#[derive(Debug, Clone, Copy)]
+pub struct ParkingConfig {
+    /// For how long, from when the event was accepted, in seconds.
+    pub seconds: u64,
+    /// How many for one rule.
+    pub events: u64,
+}
+
+impl Default for ParkingConfig {
+    /// An hour; ten thousand.
+    fn default() -> Self {
+        Self {
+            seconds: 3_600,
+            events: 10_000,
+        }
+    }
+}
+
+/// Puts rules into quarantine and lets them out.
 pub(crate) struct Quarantines {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Held by whoever changes tenants or rules.
     pub(crate) changes: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) parking: ParkingConfig,
+    breakers: Mutex<Breakers>,
+    /// How many events sleep for which rule.
+    parked: Mutex<HashMap<(TenantId, RuleName), u64>>,
+}
+
+/// What becomes of an event's turn at a rule in quarantine.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// The rule is run, to find out.
+    Probe,
+    /// The event sleeps until the rule may be run.
+    Park,
+    /// The event is given up for this rule.
+    Stopped(Box<Stop>),
 }
 
 impl Quarantines {
-    /// Puts a rule into quarantine, unless it was activated again meanwhile.
-    /// It is in force at once, and durable when this answers.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        clock: Arc<dyn Clock>,
+        changes: Arc<tokio::sync::Mutex<()>>,
+        breaker: BreakerConfig,
+        parking: ParkingConfig,
+    ) -> Self {
+        Self {
+            store,
+            registry,
+            clock,
+            changes,
+            parking,
+            breakers: Mutex::new(Breakers::new(breaker)),
+            parked: Mutex::default(),
+        }
+    }
+
+    /// Puts a rule that ended the processes that ran it into quarantine, until
+    /// it is activated again.
     pub(crate) async fn put(
         &self,
         tenant: &TenantId,
         rule: &ActiveRule,
         stop: &Stop,
+    ) -> Result<()> {
+        let quarantine = Quarantine {
+            since_us: self.clock.now_us(),
+            stop: stop.clone(),
+            until_us: None,
+            times: 1,
+        };
+        self.set(tenant, rule, Some(quarantine)).await
+    }
+
+    /// A run is over: it may put its rule into quarantine, or end that.
+    pub(crate) async fn ran(&self, rule: &ActiveRule, run: &Execution) -> Result<()> {
+        let activation = &rule.activation;
+        let (sign, now_us) = (Sign::of(run), self.clock.now_us());
+        let change = self.breakers.lock().ran(
+            &run.tenant,
+            &activation.rule,
+            activation.version,
+            sign,
+            now_us,
+        );
+        match (change, &run.stop) {
+            (Some(Change::Quarantined { until_us, times }), Some(stop)) => {
+                let quarantine = Quarantine {
+                    since_us: now_us,
+                    stop: stop.clone(),
+                    until_us: Some(until_us),
+                    times,
+                };
+                self.set(&run.tenant, rule, Some(quarantine)).await
+            }
+            (Some(Change::Recovered), _) => {
+                tracing::info!(tenant = %run.tenant, rule = %activation.rule, "a rule has left quarantine");
+                self.set(&run.tenant, rule, None).await
+            }
+            (Some(Change::Quarantined { .. }) | None, _) => Ok(()),
+        }
+    }
+
+    /// Changes a rule's quarantine, unless it was activated again meanwhile.
+    /// It is in force at once, and durable when this answers.
+    async fn set(
+        &self,
+        tenant: &TenantId,
+        rule: &ActiveRule,
+        quarantine: Option<Quarantine>,
     ) -> Result<()> {
         let _one_at_a_time = self.changes.lock().await;
         let of_then = &rule.activation;
@@ -36,28 +141,156 @@ impl Quarantines {
         let Some(present) = state.rules.rule(&of_then.rule) else {
             return Ok(());
         };
-        let is_same = present.activation.version == of_then.version
-            && present.activation.activated_us == of_then.activated_us;
-        if !is_same || present.activation.quarantine.is_some() {
+        let present_activation = &present.activation;
+        let is_same = present_activation.version == of_then.version
+            && present_activation.activated_us == of_then.activated_us;
+        let is_barred = is_barred(present_activation);
+        if !is_same || is_barred {
             return Ok(());
         }
+        if let Some(quarantine) = &quarantine {
+            tracing::warn!(%tenant, rule = %of_then.rule, version = %of_then.version, until_us = quarantine.until_us, evidence = quarantine.stop.message, "a rule is in quarantine");
+        }
         let activation = Activation {
-            quarantine: Some(Quarantine {
-                since_us: self.clock.now_us(),
-                stop: stop.clone(),
-                until_us: None,
-                times: 1,
-            }),
-            ..(**of_then).clone()
+            quarantine,
+            ..(**present_activation).clone()
         };
-        tracing::error!(%tenant, rule = %of_then.rule, version = %of_then.version, evidence = stop.message, "a rule is in quarantine");
-        let quarantined = ActiveRule {
+        let changed = ActiveRule {
             activation: Arc::new(activation.clone()),
             manifest: Arc::clone(&present.manifest),
         };
         // First: it must not go on where the store does not answer.
         self.registry
-            .replace_rule(tenant, &of_then.rule, Some(quarantined));
+            .replace_rule(tenant, &of_then.rule, Some(changed));
         self.store.put_activation(tenant, activation).await
     }
+
+    /// What becomes of an event's turn at a rule that is in quarantine for a
+    /// while.
+    pub(crate) fn held(
+        &self,
+        tenant: &TenantId,
+        activation: &Activation,
+        quarantine: &Quarantine,
+        accepted_us: u64,
+    ) -> Held {
+        let now_us = self.clock.now_us();
+        let (rule, version) = (&activation.rule, activation.version);
+        match self.breakers.lock().admit(tenant, rule, version, now_us) {
+            Admission::Run | Admission::Probe => return Held::Probe,
+            Admission::Wait => {}
+        }
+        let waited_us = now_us.saturating_sub(accepted_us);
+        let parked = self.parked(tenant, rule);
+        if waited_us >= self.parking.seconds.saturating_mul(1_000_000)
+            || parked >= self.parking.events
+        {
+            let why = self.why(rule, quarantine, waited_us, parked);
+            return Held::Stopped(Box::new(why));
+        }
+        Held::Park
+    }
+
+    /// The probe did not take place.
+    pub(crate) fn not_probed(&self, tenant: &TenantId, rule: &RuleName) {
+        self.breakers.lock().not_probed(tenant, rule);
+    }
+
+    /// Why an event is given up for a rule in quarantine.
+    fn why(&self, rule: &RuleName, quarantine: &Quarantine, waited_us: u64, parked: u64) -> Stop {
+        let because = quarantine.stop.code;
+        let text = if parked >= self.parking.events {
+            format!("{parked} events wait for it already.")
+        } else {
+            format!("The event has waited for {} s.", waited_us / 1_000_000)
+        };
+        given_up(rule, because, &text).at(self.parking.seconds, waited_us / 1_000_000)
+    }
+
+    /// The rule is another one now, or gone, or its quarantine is lifted.
+    pub(crate) fn forget(&self, tenant: &TenantId, rule: &RuleName) {
+        self.breakers.lock().forget(tenant, rule);
+    }
+
+    /// The tenant is gone.
+    pub(crate) fn forget_tenant(&self, tenant: &TenantId) {
+        self.breakers.lock().forget_tenant(tenant);
+        self.parked.lock().retain(|(of, _), _| of != tenant);
+    }
+
+    /// What was in quarantine, and slept, when the process began.
+    pub(crate) async fn recover(&self) -> Result<()> {
+        for parked in self.store.parked().await? {
+            let key = (parked.tenant, parked.rule);
+            self.parked.lock().insert(key, parked.events);
+        }
+        Ok(())
+    }
+
+    /// A rule is in quarantine, as its activation says.
+    pub(crate) fn restore(&self, tenant: &TenantId, activation: &Activation) {
+        if let Some(quarantine) = &activation.quarantine
+            && let Some(until_us) = quarantine.until_us
+        {
+            self.breakers.lock().restore(
+                tenant,
+                &activation.rule,
+                activation.version,
+                until_us,
+                quarantine.times,
+            );
+        }
+    }
+
+    /// How many events sleep for a rule.
+    pub(crate) fn parked(&self, tenant: &TenantId, rule: &RuleName) -> u64 {
+        let key = (tenant.clone(), rule.clone());
+        self.parked.lock().get(&key).copied().unwrap_or_default()
+    }
+
+    /// All rules that events sleep for.
+    pub(crate) fn waited_for(&self) -> Vec<(TenantId, RuleName)> {
+        self.parked.lock().keys().cloned().collect()
+    }
+
+    /// So many more events sleep for a rule.
+    pub(crate) fn sleeps(&self, tenant: &TenantId, rule: &RuleName, events: u64) {
+        let key = (tenant.clone(), rule.clone());
+        *self.parked.lock().entry(key).or_default() += events;
+    }
+
+    /// So many fewer do.
+    pub(crate) fn woke(&self, tenant: &TenantId, rule: &RuleName, events: u64) {
+        let mut parked = self.parked.lock();
+        let key = (tenant.clone(), rule.clone());
+        if let Some(count) = parked.get_mut(&key) {
+            *count = count.saturating_sub(events);
+            if *count == 0 {
+                parked.remove(&key);
+            }
+        }
+    }
+
+    /// No event sleeps for a rule, whatever was counted.
+    pub(crate) fn none_sleeps(&self, tenant: &TenantId, rule: &RuleName) {
+        self.parked.lock().remove(&(tenant.clone(), rule.clone()));
+    }
+}
+
+/// Whether a rule is not run until it is activated again.
+pub(crate) fn is_barred(activation: &Activation) -> bool {
+    let quarantine = activation.quarantine.as_ref();
+    quarantine.is_some_and(|quarantine| quarantine.until_us.is_none())
+}
+
+/// The stop of an event that is given up for a rule in quarantine.
+pub(crate) fn given_up(rule: &RuleName, because: StopCode, why: &str) -> Stop {
+    let message = format!(
+        "`{rule}` was in quarantine, because runs of it were stopped (`{because}`), and was not \
+         run. {why}"
+    );
+    Stop::new(StopCode::Quarantined, message).hint(
+        "Look at the rule's latest stopped executions. Activating it again, or another version, \
+         ends the quarantine.",
+    )
 }

@@ -287,6 +287,39 @@ impl Queue {
         self.work.notify_all();
     }
 
+    /// Whether there is room in memory for events of a tenant that wake, and
+    /// which lifetime of the tenant that is.
+    pub(crate) fn has_room(&self, tenant: &TenantId) -> Option<u64> {
+        let state = self.state.lock();
+        let window = state.windows.get(tenant)?;
+        window.has_room(self.bounds).then_some(window.lifetime)
+    }
+
+    /// Events that slept go on. They count as waiting already.
+    pub(crate) fn woke(&self, tenant: &TenantId, lifetime: u64, woken: Vec<Pending>) {
+        let state = &mut *self.state.lock();
+        let window = state.windows.get(tenant);
+        if window.is_none_or(|window| window.lifetime != lifetime) {
+            return;
+        }
+        for pending in woken {
+            let mut job = Job::new(pending.seq, pending.event, lifetime);
+            job.decided = pending.decided.into_iter().map(|d| d.rule).collect();
+            state.load(tenant, job, pending.ledger);
+        }
+        self.work.notify_all();
+    }
+
+    /// An event that slept was given up.
+    pub(crate) fn gave_up(&self, tenant: &TenantId, bytes: u64) {
+        let state = &mut *self.state.lock();
+        if let Some(window) = state.windows.get_mut(tenant) {
+            window.waiting_events = window.waiting_events.saturating_sub(1);
+            window.waiting_bytes = window.waiting_bytes.saturating_sub(bytes);
+            state.waiting = state.waiting.saturating_sub(1);
+        }
+    }
+
     /// Waits for work, and calls `idle` now and then while there is none. None
     /// when the queue is closed.
     pub(crate) fn next(&self, takes: Takes, idle: &mut dyn FnMut()) -> Option<Work> {
@@ -472,9 +505,12 @@ impl State {
             let bytes = job.event.size();
             window.events -= 1;
             window.bytes -= bytes;
-            window.waiting_events -= 1;
-            window.waiting_bytes -= bytes;
-            self.waiting -= 1;
+            // An event that sleeps waits on, but not in memory.
+            if job.parks.is_empty() {
+                window.waiting_events -= 1;
+                window.waiting_bytes -= bytes;
+                self.waiting -= 1;
+            }
         }
     }
 }

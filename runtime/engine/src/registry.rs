@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use ringfence_governor::{ActiveRule, RuleSet, Share};
-use ringfence_model::{Event, Limits, Policy, RuleName, Tenant, TenantId};
+use ringfence_model::{Event, Limits, Policy, Quarantine, RuleName, Tenant, TenantId};
 
 use crate::job::Job;
 
@@ -65,14 +65,18 @@ impl TenantState {
         next.min_by(|one, other| one.activation.rule.cmp(&other.activation.rule))
     }
 
-    /// Whether a rule, as it was when an event was routed, is not to be run
-    /// any more.
-    pub(crate) fn is_quarantined(&self, rule: &ActiveRule) -> bool {
-        let present = self.rules.rule(&rule.activation.rule);
-        present.is_some_and(|present| {
-            present.activation.version == rule.activation.version
-                && present.activation.quarantine.is_some()
-        })
+    /// The quarantine that a rule, as it was when an event was routed, is in
+    /// now.
+    pub(crate) fn quarantine_of(&self, rule: &ActiveRule) -> Option<&Quarantine> {
+        let present = self.rules.rule(&rule.activation.rule)?;
+        let is_same = present.activation.version == rule.activation.version;
+        present.activation.quarantine.as_ref().filter(|_| is_same)
+    }
+
+    /// Whether such a rule is not to be run until it is activated again.
+    pub(crate) fn is_barred(&self, rule: &ActiveRule) -> bool {
+        let quarantine = self.quarantine_of(rule);
+        quarantine.is_some_and(|quarantine| quarantine.until_us.is_none())
     }
 
     /// What a run of a rule may take, in bytes.

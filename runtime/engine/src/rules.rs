@@ -11,8 +11,10 @@ use ringfence_model::{
     Policy, RuleName, Tenant, TenantId, VersionId, Webhook,
 };
 use ringfence_sandbox::Inspected;
-use ringfence_store::{NewVersion, PutVersion, StoreError, VersionRecord};
+use ringfence_store::{NewVersion, PutVersion, Sleepers, StoreError, VersionRecord};
 
+use crate::giving_up::give_up;
+use crate::pager::GIVEN_UP_MAX;
 use crate::uploads::{Turn, UploadPlace};
 use crate::{Engine, EngineError};
 
@@ -119,6 +121,7 @@ impl Engine {
         let _one_at_a_time = self.inner.changes.lock().await;
         self.inner.registry.remove(tenant);
         self.inner.queue.remove(tenant);
+        self.inner.quarantines.forget_tenant(tenant);
         Ok(self.store().delete_tenant(tenant).await?)
     }
 
@@ -248,7 +251,64 @@ impl Engine {
         Ok(ended)
     }
 
+    /// Ends a rule's quarantine before its time; answers how many events that
+    /// slept for it go on. None if it is in none.
+    pub async fn lift_quarantine(
+        &self,
+        tenant: &TenantId,
+        rule: &RuleName,
+    ) -> Result<Option<u64>, EngineError> {
+        let _one_at_a_time = self.inner.changes.lock().await;
+        let active = self.activations(tenant)?;
+        let is_held = |active: &&Arc<ActiveRule>| {
+            active.activation.rule == *rule && active.activation.quarantine.is_some()
+        };
+        let Some(active) = active.iter().find(is_held) else {
+            return Ok(None);
+        };
+        let activation = Activation {
+            quarantine: None,
+            ..(*active.activation).clone()
+        };
+        let sleeping = self.inner.quarantines.parked(tenant, rule);
+        self.store()
+            .put_activation(tenant, activation.clone())
+            .await?;
+        let active = ActiveRule {
+            activation: Arc::new(activation),
+            manifest: Arc::clone(&active.manifest),
+        };
+        self.replace_rule(tenant, rule, Some(active));
+        Ok(Some(sleeping))
+    }
+
+    /// How many events sleep for a rule in quarantine.
+    pub fn parked(&self, tenant: &TenantId, rule: &RuleName) -> u64 {
+        self.inner.quarantines.parked(tenant, rule)
+    }
+
+    /// Gives up the events that sleep for a rule in quarantine, for this rule;
+    /// answers how many.
+    pub async fn discard_parked(
+        &self,
+        tenant: &TenantId,
+        rule: &RuleName,
+    ) -> Result<u64, EngineError> {
+        self.limits(tenant)?;
+        let which = Sleepers::Of(tenant.clone(), rule.clone());
+        let mut discarded = 0;
+        loop {
+            let why = "What waited for it was discarded.";
+            let some = give_up(&self.inner.pager, &which, GIVEN_UP_MAX, why).await?;
+            discarded += some;
+            if some == 0 {
+                return Ok(discarded);
+            }
+        }
+    }
+
     fn replace_rule(&self, tenant: &TenantId, rule: &RuleName, new: Option<ActiveRule>) {
+        self.inner.quarantines.forget(tenant, rule);
         self.inner.registry.replace_rule(tenant, rule, new);
         let queue = &self.inner.queue;
         queue.with(|state| state.costs.forget(tenant, rule));

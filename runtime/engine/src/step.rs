@@ -49,7 +49,10 @@ pub(crate) fn without_run(job: &Job, done_us: Option<u64>) -> RunCommit {
         },
         state_bytes_max: u64::MAX,
         completion: done_us.map(|done_us| Completion { done_us }),
-        parks: Vec::new(),
+        parks: match done_us {
+            Some(_) => job.parks.clone(),
+            None => Vec::new(),
+        },
         asleep: false,
     }
 }

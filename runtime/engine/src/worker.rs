@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::executor::{Executor, NotRun, Planned};
 use crate::job::Job;
 use crate::loops::Loops;
-use crate::quarantine::Quarantines;
+use crate::quarantine::{Held, Quarantines};
 use crate::queue::{Queue, Released};
 use crate::registry::{Registry, TenantState};
 use crate::step::{self, Step};
@@ -36,6 +36,8 @@ enum Attempt {
     Planned(Planned),
     /// It is not, and that is decided.
     Decided(Decision),
+    /// It is in quarantine; the event sleeps for it.
+    Parked,
     /// It is not, because the cascade's budget of this is used up.
     Exhausted(Dimension, Limits),
     /// It cannot be run now.
@@ -124,6 +126,7 @@ impl Worker {
                     return None;
                 }
                 Attempt::Decided(decision) => job.decide(decision),
+                Attempt::Parked => job.park(rule.activation.rule.clone()),
                 Attempt::Exhausted(dimension, limits) => {
                     let stop = self.exhausted(&job.event, dimension, &limits);
                     // The budget is the cascade's, so it is used up for the
@@ -144,9 +147,32 @@ impl Worker {
         if !rule.takes(event.id) {
             return Attempt::Decided(step::skipped(rule, SkipReason::Percent));
         }
-        if tenant.is_quarantined(rule) {
+        if tenant.is_barred(rule) {
             return Attempt::Decided(step::skipped(rule, SkipReason::Quarantined));
         }
+        let quarantine = tenant.quarantine_of(rule);
+        if let Some(quarantine) = quarantine {
+            let (activation, accepted_us) = (&rule.activation, event.accepted_us);
+            let held = self
+                .quarantines
+                .held(&event.tenant, activation, quarantine, accepted_us);
+            match held {
+                Held::Probe => {}
+                Held::Park => return Attempt::Parked,
+                Held::Stopped(stop) => return Attempt::Decided(step::not_run(rule, *stop)),
+            }
+        }
+        let attempt = self.plan_run(tenant, job, rule);
+        if quarantine.is_some() && !matches!(attempt, Attempt::Planned(_)) {
+            self.quarantines
+                .not_probed(&event.tenant, &rule.activation.rule);
+        }
+        attempt
+    }
+
+    /// The same for a rule that is not in quarantine, or is probed.
+    fn plan_run(&self, tenant: &TenantState, job: &Job, rule: &Arc<ActiveRule>) -> Attempt {
+        let event = &job.event;
         if job.conflicts > CONFLICTS_MAX {
             return Attempt::Decided(step::not_run(rule, step::conflicts(job.conflicts)));
         }
@@ -214,6 +240,14 @@ impl Worker {
         let put = self.quarantines.put(tenant, rule, stop);
         if let Err(error) = self.executor.runtime.block_on(put) {
             tracing::error!(%tenant, rule = %rule.activation.rule, %error, "a rule that should be in quarantine is not, because the store does not answer");
+        }
+    }
+
+    /// What a run says about its rule: it may be quarantined, or be let out.
+    fn ran(&self, rule: &ActiveRule, run: &Execution) {
+        let noted = self.quarantines.ran(rule, run);
+        if let Err(error) = self.executor.runtime.block_on(noted) {
+            tracing::error!(tenant = %run.tenant, rule = %run.rule, %error, "a rule's quarantine is not durable, because the store does not answer");
         }
     }
 
@@ -380,11 +414,14 @@ impl Progress for Batch<'_> {
                 let started_us = started_us.max(self.begun_us);
                 let mut execution = step::record(rule, event, report, started_us);
                 worker.judge(rule, event, &planned.limits, &mut execution);
+                worker.ran(rule, &execution);
                 return worker.commit(job, ticket, Arc::new(execution), &planned.limits);
             }
             Err(not_run) => not_run,
         };
         worker.not_run(event);
+        let quarantines = &worker.quarantines;
+        quarantines.not_probed(&event.tenant, &rule.activation.rule);
         match not_run {
             NotRun::Later(cause) => worker.postpone(job, ticket, &cause),
             NotRun::Again => worker.again(job, ticket),
@@ -398,7 +435,7 @@ impl Progress for Batch<'_> {
     fn is_wanted(&mut self, index: usize) -> bool {
         let planned = &self.planned[index];
         let tenant = self.worker.registry.get(&planned.event.tenant);
-        tenant.is_some_and(|tenant| !tenant.is_quarantined(&planned.rule))
+        tenant.is_some_and(|tenant| !tenant.is_barred(&planned.rule))
     }
 }
 

@@ -234,6 +234,13 @@ pub(crate) enum FateOutcome {
     },
     /// It wants the event and is still to be run on it.
     Waiting,
+    /// The rule is in quarantine; the event waits for it.
+    Parked {
+        /// Until when at least, in microseconds since 1970; none if it ends
+        /// any moment.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until_us: Option<u64>,
+    },
     /// The event as a whole was given up; see its `stop`.
     GivenUp,
     /// It does not want events of this type.
@@ -312,6 +319,11 @@ fn story(record: EventRecord, active: &[Arc<ActiveRule>]) -> EventView {
                     .iter()
                     .map(|trigger| trigger.ty.clone())
                     .collect(),
+            }
+        } else if record.parked.contains(&activation.rule) {
+            let quarantine = activation.quarantine.as_ref();
+            FateOutcome::Parked {
+                until_us: quarantine.and_then(|quarantine| quarantine.until_us),
             }
         } else if record.state == EventState::Waiting {
             FateOutcome::Waiting

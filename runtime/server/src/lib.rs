@@ -35,6 +35,7 @@ mod page;
 mod path;
 mod peer;
 mod problem;
+mod quarantine;
 mod refusals;
 mod router;
 mod rules;

@@ -57,6 +57,7 @@ kinds! {
     NO_EXECUTION = 404 "no-execution" "There is no such execution.";
     NO_PATH = 404 "no-path" "There is nothing at this path.";
     NO_PROBLEM = 404 "no-problem" "There is no problem of this code.";
+    NO_QUARANTINE = 404 "no-quarantine" "The rule is not in quarantine.";
     NO_RULE = 404 "no-rule" "There is no such rule.";
     NO_TENANT = 404 "no-tenant" "There is no such tenant.";
     NO_VERSION = 404 "no-version" "The rule has no such version.";

@@ -18,7 +18,7 @@ use crate::openapi::{self, Document};
 use crate::problem::{self, Kind, Problem, Refused};
 use crate::{
     activations, bundle, cascades, dead_letters, effects, evaluate, events, executions, health,
-    rules, tenants, tokens, usage,
+    quarantine, rules, tenants, tokens, usage,
 };
 
 /// All routes, with the document that describes them.
@@ -32,6 +32,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(rules::get))
         .routes(routes!(rules::versions, rules::upload))
         .routes(routes!(activations::put, activations::delete))
+        .routes(routes!(quarantine::lift))
+        .routes(routes!(quarantine::discard))
         .routes(routes!(events::accept))
         .routes(routes!(events::get))
         .routes(routes!(evaluate::evaluate))

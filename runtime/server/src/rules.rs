@@ -48,6 +48,8 @@ pub(crate) struct RuleDetails {
     newest: VersionRecord,
     /// How many versions are kept.
     versions: usize,
+    /// Events that wait for the end of its quarantine.
+    parked: u64,
 }
 
 /// Which page of a list.
@@ -128,6 +130,7 @@ pub(crate) async fn get(
         rule: rule.clone(),
         newest,
         versions: count,
+        parked: app.engine.parked(tenant, rule),
     }))
 }
 

@@ -150,7 +150,7 @@ async fn a_long_countdown_runs_to_its_end_where_its_budget_allows_it() {
 /// What is known of a run's ancestors survives the death of the server.
 #[tokio::test]
 async fn a_loop_is_found_across_a_kill() {
-    let mut server = Server::start().await;
+    let mut server = Server::start_with("[quarantine]\nruns = 0\n").await;
     let tenant = looping(&server, "acme", json!({}), &["ping", "pong"]).await;
     let events: Vec<Value> = (0..200)
         .map(|n| event("task.assigned", &format!("t-{n}"), json!({"n": n})))
