@@ -5,6 +5,7 @@
 mod admission;
 mod cascade;
 mod costs;
+mod graph;
 mod queue;
 mod routing;
 mod scheduler;
@@ -13,6 +14,7 @@ mod uploads;
 pub use admission::{Rate, RateLimiter, TooFast};
 pub use cascade::{Cascades, Verdict};
 pub use costs::{Costs, Room as BatchRoom};
+pub use graph::{Causes, Cycle, Cycles, GraphRule, Hop, RuleGraph, Way};
 pub use queue::Share;
 pub use routing::{ActiveRule, RuleSet};
 pub use scheduler::{Batch, Claim, ClaimId, Dispatch, Needs, Scheduler, Ticket};
