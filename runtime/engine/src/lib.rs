@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod evaluate;
 mod executor;
+mod graph;
 mod job;
 mod observer;
 mod pager;
@@ -33,7 +34,10 @@ pub use config::EngineConfig;
 pub use engine::{Engine, Stats};
 pub use error::EngineError;
 pub use evaluate::Evaluated;
+pub use graph::{Activated, ClosedCycles};
 pub use observer::{EventDone, Observer};
-pub use ringfence_governor::{ActiveRule, Crowded, UploadBounds};
+pub use ringfence_governor::{
+    ActiveRule, Causes, Crowded, Cycle, Cycles, GraphRule, RuleGraph, UploadBounds, Way,
+};
 pub use rules::{NewActivation, TenantChange};
 pub use uploads::UploadPlace;

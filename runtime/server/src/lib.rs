@@ -25,6 +25,7 @@ mod effects;
 mod evaluate;
 mod events;
 mod executions;
+mod graph;
 mod health;
 mod histogram;
 mod leftover;
