@@ -1,7 +1,6 @@
 //! Who is triggered by what, without asking every rule.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use super::declared::Declared;
 use super::pattern::stem;
@@ -42,12 +41,12 @@ impl Row {
 
 /// The triggers of all rules.
 pub(super) struct Triggers<'a> {
-    /// Types without `*`, and the rules that name them.
-    exact: BTreeMap<&'a str, Vec<u32>>,
-    /// Types before their `*`, and the rules that name them.
-    prefixes: BTreeMap<&'a str, Vec<u32>>,
-    /// The lengths that these have, in bytes.
-    lengths: Vec<usize>,
+    /// Types without `*`, and the rules that name them, in order.
+    exact: Vec<(&'a str, Vec<u32>)>,
+    /// Types before their `*`, and the rules that name them, in order.
+    prefixes: Vec<(&'a str, Vec<u32>)>,
+    /// For each prefix the longest other one that it begins with.
+    shorter: Vec<Option<usize>>,
 }
 
 impl<'a> Triggers<'a> {
@@ -63,13 +62,21 @@ impl<'a> Triggers<'a> {
                 named.entry(stem(trigger)).or_default().push(rule);
             }
         }
-        let mut lengths: Vec<usize> = prefixes.keys().map(|prefix| prefix.len()).collect();
-        lengths.sort_unstable();
-        lengths.dedup();
+        let prefixes: Vec<(&str, Vec<u32>)> = prefixes.into_iter().collect();
+        let mut shorter = Vec::with_capacity(prefixes.len());
+        let mut open: Vec<usize> = Vec::new();
+        for (at, (prefix, _)) in prefixes.iter().enumerate() {
+            while open
+                .pop_if(|last| !prefix.starts_with(prefixes[*last].0))
+                .is_some()
+            {}
+            shorter.push(open.last().copied());
+            open.push(at);
+        }
         Self {
-            exact,
+            exact: exact.into_iter().collect(),
             prefixes,
-            lengths,
+            shorter,
         }
     }
 
@@ -85,22 +92,25 @@ impl<'a> Triggers<'a> {
             rules.iter().for_each(|rule| row.insert(*rule));
             steps.take(1 + rules.len())
         };
-        for length in self
-            .lengths
-            .iter()
-            .take_while(|length| **length <= name.len())
-        {
-            let prefix = name.get(..*length);
-            let rules = prefix.and_then(|prefix| self.prefixes.get(prefix));
-            add(rules.map_or(&[], Vec::as_slice))?;
+        // What the name begins with does not come after it, and what lies
+        // between begins with it, too.
+        let after = self.prefixes.partition_point(|(prefix, _)| *prefix <= name);
+        let mut before = after.checked_sub(1);
+        while let Some(at) = before {
+            let (prefix, rules) = &self.prefixes[at];
+            add(if name.starts_with(prefix) { rules } else { &[] })?;
+            before = self.shorter[at];
         }
+        let from = self.exact.partition_point(|(exact, _)| *exact < name);
         if name.len() == pattern.len() {
-            return add(self.exact.get(name).map_or(&[], Vec::as_slice));
+            let found = self.exact.get(from).filter(|(exact, _)| *exact == name);
+            return found.map_or(Ok(()), |(_, rules)| add(rules));
         }
-        for named in [&self.exact, &self.prefixes] {
-            let from = (Bound::Included(name), Bound::Unbounded);
-            let within = named.range::<str, _>(from);
-            for (_, rules) in within.take_while(|(other, _)| other.starts_with(name)) {
+        for within in [&self.exact[from..], &self.prefixes[after..]] {
+            let within = within
+                .iter()
+                .take_while(|(other, _)| other.starts_with(name));
+            for (_, rules) in within {
                 add(rules)?;
             }
         }
