@@ -127,3 +127,63 @@ async fn compute<T: Send + 'static>(compute: impl FnOnce() -> T + Send + 'static
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ringfence_governor::{Cycle, Hop};
+
+    use super::*;
+
+    fn cycles(count: usize, truncated: bool) -> Cycles {
+        let own = Cycle(vec![Hop {
+            rule: "echo".parse().unwrap(),
+            event: "said".into(),
+            action: None,
+        }]);
+        Cycles {
+            list: vec![own; count],
+            truncated,
+        }
+    }
+
+    #[test]
+    fn only_what_is_known_to_close_no_cycle_passes_a_policy_that_refuses() {
+        let (one, drawn) = ("closes a cycle of rules: ", "echo → said → echo");
+        for (policy, found, refused) in [
+            (CyclePolicy::Refuse, None, None),
+            (CyclePolicy::Refuse, Some(cycles(0, false)), None),
+            (CyclePolicy::Refuse, Some(cycles(1, false)), Some(one)),
+            (
+                CyclePolicy::Refuse,
+                Some(cycles(2, false)),
+                Some("closes 2 cycles"),
+            ),
+            (
+                CyclePolicy::Refuse,
+                Some(cycles(3, true)),
+                Some("more than 3"),
+            ),
+            (
+                CyclePolicy::Refuse,
+                Some(cycles(0, true)),
+                Some("too many, and set off"),
+            ),
+            (CyclePolicy::Warn, Some(cycles(1, false)), None),
+            (CyclePolicy::Warn, Some(cycles(0, true)), None),
+            (CyclePolicy::Allow, None, None),
+        ] {
+            let count = found.as_ref().map_or(0, |cycles| cycles.list.len());
+            let closed = ClosedCycles {
+                policy,
+                cycles: found,
+            };
+            let answer = closed.admit(&"echo".parse().unwrap());
+            let told = answer.err().map(|error| error.to_string());
+            assert_eq!(told.is_some(), refused.is_some(), "{closed:?}: {told:?}");
+            if let (Some(told), Some(part)) = (told, refused) {
+                assert!(told.contains(part), "{told}");
+                assert_eq!(told.contains(drawn), count > 0, "{told}");
+            }
+        }
+    }
+}

@@ -37,7 +37,7 @@ pub use evaluate::Evaluated;
 pub use graph::{Activated, ClosedCycles};
 pub use observer::{EventDone, Observer};
 pub use ringfence_governor::{
-    ActiveRule, Causes, Crowded, Cycle, Cycles, GraphRule, RuleGraph, UploadBounds, Way,
+    ActiveRule, Causes, Crowded, Cycle, Cycles, GraphRule, Hop, RuleGraph, UploadBounds, Way,
 };
 pub use rules::{NewActivation, TenantChange};
 pub use uploads::UploadPlace;

@@ -118,3 +118,47 @@ pub(crate) fn closes_cycle(detail: String, cycles: &Cycles) -> Problem {
             "Let one of these rules declare narrower triggers, emits or acts; or activate it in shadow; or ask the operator to set the tenant's `cycles` to `warn`. `GET /v1/tenants/{tenant}/graph?format=mermaid` draws what is in force.",
         )
 }
+
+#[cfg(test)]
+mod tests {
+    use ringfence_engine::Hop;
+
+    use super::*;
+
+    fn warned(count: usize, truncated: bool, policy: CyclePolicy) -> Option<String> {
+        let own = Cycle(vec![Hop {
+            rule: "echo".parse().unwrap(),
+            event: "said".into(),
+            action: None,
+        }]);
+        let cycles = Cycles {
+            list: vec![own; count],
+            truncated,
+        };
+        let closed = ClosedCycles {
+            policy,
+            cycles: Some(cycles),
+        };
+        Said::new(&closed, "would close").1
+    }
+
+    #[test]
+    fn warnings_say_how_many_cycles_there_are() {
+        let path = "echo → said → echo.";
+        for (count, truncated, parts) in [
+            (1, false, ["would close a cycle of rules: ", path]),
+            (3, false, ["would close 3 cycles of rules", path]),
+            (100, true, ["would close more than 100 cycles", path]),
+            (0, true, ["too many", "would close a cycle of rules."]),
+        ] {
+            let warning = warned(count, truncated, CyclePolicy::Warn).unwrap();
+            for part in parts {
+                assert!(warning.contains(part), "{warning}");
+            }
+            assert!(!warning.contains("refuses"), "{warning}");
+            let refused = warned(count, truncated, CyclePolicy::Refuse).unwrap();
+            assert!(refused.contains("refuses such"), "{refused}");
+        }
+        assert_eq!(warned(0, false, CyclePolicy::Refuse), None);
+    }
+}
