@@ -16,19 +16,23 @@ const NAME_BYTES_MAX: usize = 80;
 struct Language {
     /// Between the lines of a label.
     line: &'static str,
-    /// Before and after a character's number.
-    number: (&'static str, &'static str),
+    /// Before a character's number; after it stands `;`.
+    number: &'static str,
+    backslash: &'static str,
 }
 
 /// Within quotes, Mermaid takes `#` and a number for a character.
 const MERMAID: Language = Language {
     line: "<br/>",
-    number: ("#", ";"),
+    number: "#",
+    backslash: "#92;",
 };
-/// Within quotes, Graphviz takes `&#` and a number for a character.
+/// Within quotes, Graphviz takes `&#` and a number for a character, and only
+/// then looks for backslashes.
 const DOT: Language = Language {
     line: "\\n",
-    number: ("&#", ";"),
+    number: "&#",
+    backslash: "&#92;&#92;",
 };
 
 impl Language {
@@ -38,10 +42,8 @@ impl Language {
             match character {
                 '.' | '-' | '_' | '/' | ':' | '*' | ' ' | '…' => safe.push(character),
                 _ if character.is_alphanumeric() => safe.push(character),
-                _ => {
-                    let (before, after) = self.number;
-                    safe.push_str(&format!("{before}{}{after}", u32::from(character)));
-                }
+                '\\' => safe.push_str(self.backslash),
+                _ => safe.push_str(&format!("{}{};", self.number, u32::from(character))),
             }
         }
         safe
@@ -164,7 +166,7 @@ mod tests {
     #[test]
     fn dot_says_what_is_there_whatever_names_hold() {
         let text = dot(&graph());
-        let hostile = "a&#34;&#93;&#59; end &#60;b&#62; &#38; &#35;quot&#59; &#96;&#92;N&#96; &#37;&#37; &#124; &#123;x&#125; &#92;u&#123;202e&#125;é 日本";
+        let hostile = "a&#34;&#93;&#59; end &#60;b&#62; &#38; &#35;quot&#59; &#96;&#92;&#92;N&#96; &#37;&#37; &#124; &#123;x&#125; &#92;&#92;u&#123;202e&#125;é 日本";
         let expected = format!(
             "digraph rules {{\n  node [shape=box];\n  n0 [label=\"end\"];\n  \
              n1 [label=\"b\", style=dashed];\n  \
