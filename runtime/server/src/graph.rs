@@ -21,9 +21,9 @@ use crate::wire;
 use cycles::CycleView;
 pub(crate) use cycles::{Said, closes_cycle};
 
-/// Edges that are listed, with all their ways.
+/// Edges that are listed, each way one.
 const EDGES_MAX: usize = 5_000;
-/// Ways that are listed of one edge.
+/// Ways that are listed from one rule to another.
 const WAYS_MAX: usize = 8;
 
 /// The media type of Graphviz's language, as registered with IANA.
@@ -40,8 +40,8 @@ pub(crate) struct GraphView {
     /// Where one can set off another or itself, and how; several where there
     /// are several ways.
     edges: Vec<EdgeView>,
-    /// Whether there are more edges than are listed: more than 5,000 pairs of
-    /// rules, or more than 8 ways for a pair.
+    /// Whether there are more edges than are listed: more than 5,000, or more
+    /// than 8 from one rule to another.
     edges_truncated: bool,
     /// All cycles, each from the rule on whose name is first; the shortest
     /// first, at most 100.
@@ -98,14 +98,15 @@ impl GraphView {
         });
         let mut edges = Vec::new();
         let mut edges_truncated = !graph.is_complete();
-        for (count, (from, to)) in graph.edges().enumerate() {
-            if count == EDGES_MAX {
+        for (from, to) in graph.edges() {
+            if edges.len() == EDGES_MAX {
                 edges_truncated = true;
                 break;
             }
-            let mut ways = graph.ways(from, to, WAYS_MAX + 1);
-            edges_truncated |= ways.len() > WAYS_MAX;
-            ways.truncate(WAYS_MAX);
+            let room = WAYS_MAX.min(EDGES_MAX - edges.len());
+            let mut ways = graph.ways(from, to, room + 1);
+            edges_truncated |= ways.len() > room;
+            ways.truncate(room);
             edges.extend(ways.into_iter().map(|Way { event, action }| EdgeView {
                 from: rules[from as usize].rule.clone(),
                 to: rules[to as usize].rule.clone(),

@@ -7,7 +7,8 @@ use ringfence_model::{Mode, pattern_matches};
 use super::pattern::{apart, meet, stem};
 use super::{Causes, GraphRule};
 
-/// What one rule declares; none of a list's patterns covers another.
+/// What one rule declares, each list in order; none of a list's patterns covers
+/// another.
 #[derive(Debug)]
 pub(super) struct Declared {
     pub(super) triggers: Vec<String>,
@@ -63,11 +64,22 @@ impl Declared {
             events.map(move |event| (event, Some(action)))
         });
         events.chain(acts).flat_map(move |(event, action)| {
-            let both = to.triggers.iter().filter_map(|t| meet(event, t));
-            both.map(move |both| Way {
+            to.triggered_by(event).map(move |both| Way {
                 event: both.to_owned(),
                 action: action.cloned(),
             })
         })
+    }
+
+    /// What of an event's pattern triggers it.
+    fn triggered_by<'a>(&'a self, event: &'a str) -> impl Iterator<Item = &'a str> {
+        let name = stem(event);
+        let from = self.triggers.partition_point(|t| stem(t) < name);
+        let (before, after) = self.triggers.split_at(from);
+        // Of those before, none covers another, so only the last one can
+        // cover what comes after all of them.
+        let near = after.iter().take_while(move |t| stem(t).starts_with(name));
+        let near = before.last().into_iter().chain(near);
+        near.filter_map(move |trigger| meet(event, trigger))
     }
 }

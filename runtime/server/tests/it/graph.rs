@@ -250,6 +250,20 @@ async fn the_graph_is_answered_as_data_and_as_a_drawing() {
     assert!(dot.contains(edge), "{dot}");
     assert!(dot.contains("a&#34;&#93;&#59; x --&#62; y&#124;"), "{dot}");
 
+    // More ways than are listed from one rule to another.
+    let wide = Guest::new().declaring(
+        &[("many", &[])],
+        &[
+            "m.1", "m.2", "m.3", "m.4", "m.5", "m.6", "m.7", "m.8", "m.9",
+        ],
+        &[],
+    );
+    world.rule("acme", "a-wide", wide.module()).await;
+    let graph = world.get("/v1/tenants/acme/graph").await.expect(200);
+    let edges = graph["edges"].as_array().unwrap().iter();
+    assert_eq!(edges.filter(|edge| edge["from"] == "a-wide").count(), 8);
+    assert_eq!(graph["edges_truncated"], true);
+
     for query in ["?format=svg", "?form=dot"] {
         let path = format!("/v1/tenants/acme/graph{query}");
         world.get(&path).await.refused(400, "invalid-query");
