@@ -16,6 +16,7 @@ mod it {
     mod compiling;
     mod crash;
     mod github;
+    mod graph;
     mod hostile;
     mod isolation;
     mod journey;

@@ -1,6 +1,6 @@
 //! What the engine refuses or cannot do.
 
-use ringfence_governor::Crowded;
+use ringfence_governor::{Crowded, Cycles};
 use ringfence_model::{EventError, LimitError, PolicyError, RuleName, TenantId, VersionId};
 use ringfence_sandbox::UploadError;
 use ringfence_store::StoreError;
@@ -29,6 +29,21 @@ pub enum EngineError {
         /// Which version.
         version: VersionId,
     },
+    /// An activation closes cycles of rules, and its tenant wants that
+    /// refused.
+    #[error("activating `{rule}` closes {}", closed(.cycles))]
+    ClosesCycle {
+        /// Which rule.
+        rule: RuleName,
+        /// The cycles, each from the rule on; at least one.
+        cycles: Cycles,
+    },
+    /// The tenant wants activations that close a cycle refused, and its rules
+    /// are too many to know.
+    #[error(
+        "the tenant's rules are too many, and set off too many of each other, to know whether activating `{0}` closes a cycle of rules"
+    )]
+    CyclesUnknown(RuleName),
     /// `percent` is not 1 to 100.
     #[error("`percent` may be 1 to 100; {0} was given")]
     Percent(u8),
@@ -92,4 +107,14 @@ pub enum EngineError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn closed(cycles: &Cycles) -> String {
+    let first = cycles.list.first().map(ToString::to_string);
+    let first = first.unwrap_or_default();
+    match (cycles.list.len(), cycles.truncated) {
+        (0 | 1, false) => format!("a cycle of rules: {first}"),
+        (count, false) => format!("{count} cycles of rules; the shortest: {first}"),
+        (count, true) => format!("more than {count} cycles of rules; one of them: {first}"),
+    }
 }

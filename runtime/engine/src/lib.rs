@@ -16,6 +16,7 @@ mod error;
 mod evaluate;
 mod executor;
 mod giving_up;
+mod graph;
 mod job;
 mod loops;
 mod observer;
@@ -35,9 +36,13 @@ pub use config::EngineConfig;
 pub use engine::{Engine, Stats};
 pub use error::EngineError;
 pub use evaluate::Evaluated;
+pub use graph::{Activated, ClosedCycles};
 pub use observer::{EventDone, Observer};
 pub use quarantine::ParkingConfig;
 pub use ringfence_governor::explain::shares;
-pub use ringfence_governor::{ActiveRule, BreakerConfig, Crowded, UploadBounds};
+pub use ringfence_governor::{
+    ActiveRule, BreakerConfig, Causes, Crowded, Cycle, Cycles, GraphRule, Hop, RuleGraph,
+    UploadBounds, Way,
+};
 pub use rules::{NewActivation, TenantChange};
 pub use uploads::UploadPlace;

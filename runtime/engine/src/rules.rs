@@ -14,6 +14,7 @@ use ringfence_sandbox::Inspected;
 use ringfence_store::{NewVersion, PutVersion, Sleepers, StoreError, VersionRecord};
 
 use crate::giving_up::give_up;
+use crate::graph::Activated;
 use crate::pager::GIVEN_UP_MAX;
 use crate::uploads::{Turn, UploadPlace};
 use crate::{Engine, EngineError};
@@ -76,6 +77,7 @@ impl Engine {
     ) -> Result<(Tenant, bool), EngineError> {
         let _one_at_a_time = self.inner.changes.lock().await;
         let present = self.store().tenant(tenant).await?;
+        let says_causes = change.causes.is_some();
         let record = Tenant {
             id: tenant.clone(),
             plan: change
@@ -97,6 +99,9 @@ impl Engine {
             created_us: present.map_or_else(|| self.clock().now_us(), |p| p.created_us),
         };
         record.policy.check()?;
+        if says_causes && !record.policy.causes.is_empty() {
+            self.check_actions(tenant, &record.policy).await?;
+        }
         let in_force = self.limits_of(&record)?;
         let created = self.store().put_tenant(record.clone()).await?;
         self.admit_tenant(&record, in_force);
@@ -198,13 +203,14 @@ impl Engine {
         }
     }
 
-    /// Puts a version in force, from the next event on.
+    /// Puts a version in force, from the next event on, unless it closes a
+    /// cycle of rules and its tenant wants that refused.
     pub async fn activate(
         &self,
         tenant: &TenantId,
         rule: &RuleName,
         new: NewActivation,
-    ) -> Result<Activation, EngineError> {
+    ) -> Result<Activated, EngineError> {
         new.limits.check_of_rule()?;
         if !(1..=100).contains(&new.percent) {
             return Err(EngineError::Percent(new.percent));
@@ -216,6 +222,8 @@ impl Engine {
             rule: rule.clone(),
             version: new.version,
         })?;
+        let cycles = self.cycles_of(tenant, &version, new.mode).await?;
+        cycles.admit(rule)?;
         let activation = Activation {
             rule: rule.clone(),
             version: new.version,
@@ -235,7 +243,7 @@ impl Engine {
             manifest: Arc::new(version.manifest),
         };
         self.replace_rule(tenant, rule, Some(active));
-        Ok(activation)
+        Ok(Activated { activation, cycles })
     }
 
     /// Ends a rule's activation; false if it has none.

@@ -1,8 +1,12 @@
 //! Manifests: what a rule declares about itself.
 
+mod error;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, EventError, Json, excerpt};
+pub use error::ManifestError;
+
+use crate::{Event, Json, excerpt};
 
 const TRIGGERS_MAX: usize = 32;
 const IGNORES_MAX: usize = 32;
@@ -40,58 +44,6 @@ pub struct Trigger {
     pub ignore: Vec<String>,
 }
 
-/// A manifest is out of bounds. Says where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ManifestError {
-    /// A list is too long.
-    #[error("`{place}` has {count} entries; at most {limit} are allowed")]
-    TooMany {
-        /// Which list.
-        place: &'static str,
-        /// Its length.
-        count: usize,
-        /// The bound.
-        limit: usize,
-    },
-    /// A text is too long.
-    #[error("`{place}` has {bytes} bytes; at most {limit} are allowed")]
-    TooLong {
-        /// Which text.
-        place: String,
-        /// Its length.
-        bytes: u64,
-        /// The bound.
-        limit: u64,
-    },
-    /// There is no trigger, so the rule would never run.
-    #[error("`triggers` is empty, so the rule would never run")]
-    NoTrigger,
-    /// A name or pattern is not one.
-    #[error("`{place}`: {error}")]
-    Name {
-        /// Where.
-        place: String,
-        /// What is wrong.
-        error: EventError,
-    },
-    /// A `*` that is not last.
-    #[error("`{place}`: `*` may stand only at the end of `{given}`")]
-    Star {
-        /// Where.
-        place: String,
-        /// The pattern.
-        given: String,
-    },
-    /// An `ignore` that is not a JSON pointer.
-    #[error("`{place}`: `{given}` is not a JSON pointer; one starts with `/`, as in `/updated_at`")]
-    Pointer {
-        /// Where.
-        place: String,
-        /// The text.
-        given: String,
-    },
-}
-
 /// Whether a name (an event type, an action) matches a pattern: equal, or
 /// with a final `*`, beginning alike.
 pub fn pattern_matches(pattern: &str, name: &str) -> bool {
@@ -102,7 +54,9 @@ pub fn pattern_matches(pattern: &str, name: &str) -> bool {
 }
 
 impl Manifest {
-    /// Checks the declaration.
+    /// Checks the declaration, and that it does not contradict itself: of
+    /// several triggers that want an event the first one counts, so a later
+    /// one of which no event is left must not ask for anything else.
     pub fn check(&self) -> Result<(), ManifestError> {
         if self.triggers.is_empty() {
             return Err(ManifestError::NoTrigger);
@@ -110,12 +64,14 @@ impl Manifest {
         at_most("triggers", self.triggers.len(), TRIGGERS_MAX)?;
         for (index, trigger) in self.triggers.iter().enumerate() {
             trigger.check(&format!("triggers[{index}]"))?;
+            self.check_before(index, trigger)?;
         }
         for (place, names) in [("emits", &self.emits), ("acts", &self.acts)] {
             at_most(place, names.len(), NAMES_MAX)?;
             for (index, name) in names.iter().enumerate() {
                 check_pattern(&format!("{place}[{index}]"), name)?;
             }
+            once(place, names)?;
         }
         let schema = self.config_schema.as_ref().map_or(0, Json::size);
         not_longer("config-schema", schema, SCHEMA_BYTES_MAX)?;
@@ -124,6 +80,32 @@ impl Manifest {
             self.summary.len() as u64,
             SUMMARY_BYTES_MAX as u64,
         )
+    }
+
+    /// Checks a trigger against those before it.
+    fn check_before(&self, index: usize, trigger: &Trigger) -> Result<(), ManifestError> {
+        let place = || format!("triggers[{index}].type");
+        for (at, before) in self.triggers[..index].iter().enumerate() {
+            let first = || format!("triggers[{at}].type");
+            if before.ty == trigger.ty {
+                return Err(ManifestError::Twice {
+                    place: place(),
+                    first: first(),
+                    given: trigger.ty.clone(),
+                });
+            }
+            let stem = trigger.ty.strip_suffix('*').unwrap_or(&trigger.ty);
+            let is_wider = before.ty.ends_with('*') && pattern_matches(&before.ty, stem);
+            if is_wider && !same(&before.ignore, &trigger.ignore) {
+                return Err(ManifestError::Covered {
+                    place: place(),
+                    first: first(),
+                    given: trigger.ty.clone(),
+                    wider: before.ty.clone(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The first trigger that wants this type.
@@ -151,7 +133,7 @@ impl Manifest {
 impl Trigger {
     fn check(&self, place: &str) -> Result<(), ManifestError> {
         check_pattern(&format!("{place}.type"), &self.ty)?;
-        at_most("ignore", self.ignore.len(), IGNORES_MAX)?;
+        at_most(&format!("{place}.ignore"), self.ignore.len(), IGNORES_MAX)?;
         for (index, pointer) in self.ignore.iter().enumerate() {
             let place = format!("{place}.ignore[{index}]");
             not_longer(&place, pointer.len() as u64, NAME_BYTES_MAX as u64)?;
@@ -162,8 +144,27 @@ impl Trigger {
                 });
             }
         }
-        Ok(())
+        once(&format!("{place}.ignore"), &self.ignore)
     }
+}
+
+/// Nothing may be in a list twice: what was meant is then not what is there.
+fn once(list: &str, names: &[String]) -> Result<(), ManifestError> {
+    for (index, name) in names.iter().enumerate() {
+        if let Some(first) = names[..index].iter().position(|before| before == name) {
+            return Err(ManifestError::Twice {
+                place: format!("{list}[{index}]"),
+                first: format!("{list}[{first}]"),
+                given: excerpt(name, NAME_BYTES_MAX),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether two lists without duplicates hold the same, in whatever order.
+fn same(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().all(|text| other.contains(text))
 }
 
 fn is_pointer(text: &str) -> bool {
@@ -185,12 +186,12 @@ fn check_pattern(place: &str, pattern: &str) -> Result<(), ManifestError> {
     }
 }
 
-fn at_most(place: &'static str, count: usize, limit: usize) -> Result<(), ManifestError> {
+fn at_most(place: &str, count: usize, limit: usize) -> Result<(), ManifestError> {
     if count <= limit {
         return Ok(());
     }
     Err(ManifestError::TooMany {
-        place,
+        place: place.to_owned(),
         count,
         limit,
     })
@@ -239,6 +240,73 @@ mod tests {
                 (Err(error), Some(part)) if error.to_string().contains(part) => {}
                 (result, _) => panic!("{manifest:?}: {result:?}"),
             }
+        }
+    }
+
+    fn declaring(triggers: &[(&str, &[&str])], emits: &[&str], acts: &[&str]) -> Manifest {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let triggers = triggers.iter().map(|(ty, ignore)| Trigger {
+            ty: (*ty).to_owned(),
+            ignore: texts(ignore),
+        });
+        Manifest {
+            triggers: triggers.collect(),
+            emits: texts(emits),
+            acts: texts(acts),
+            ..Manifest::default()
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused_with_its_place() {
+        let a: (&str, &[&str]) = ("a", &[]);
+        for (manifest, place) in [
+            (
+                declaring(&[a, ("a", &["/x"])], &[], &[]),
+                "triggers[1].type",
+            ),
+            (declaring(&[a, a], &[], &[]), "triggers[1].type"),
+            (
+                declaring(&[("a", &["/x", "/y", "/x"])], &[], &[]),
+                "triggers[0].ignore[2]",
+            ),
+            (
+                declaring(&[("a", &["x"])], &[], &[]),
+                "triggers[0].ignore[0]",
+            ),
+            (
+                declaring(&[("a", &["/x"; 33])], &[], &[]),
+                "triggers[0].ignore",
+            ),
+            (declaring(&[a], &["b", "c", "b"], &[]), "emits[2]"),
+            (declaring(&[a], &[], &["b*", "b*"]), "acts[1]"),
+            (declaring(&[], &[], &[]), "triggers"),
+            // The specific one would never count.
+            (
+                declaring(&[("a*", &["/x"]), ("a.b", &[])], &[], &[]),
+                "triggers[1].type",
+            ),
+            (
+                declaring(&[("*", &[]), ("a*", &["/x"])], &[], &[]),
+                "triggers[1].type",
+            ),
+        ] {
+            let error = manifest.check().unwrap_err();
+            assert_eq!(error.place(), place, "{error}");
+            assert!(error.to_string().contains(&format!("`{place}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_said_in_more_words_is_taken() {
+        for manifest in [
+            // The specific one first, so both count.
+            declaring(&[("a.b", &["/x"]), ("a*", &[])], &[], &[]),
+            declaring(&[("a*", &["/x", "/y"]), ("a.b", &["/y", "/x"])], &[], &[]),
+            declaring(&[("a", &["/x", "/x/y"])], &["b*", "b.c"], &["d", "d*"]),
+            declaring(&[("a", &[]), ("ab", &["/x"])], &[], &[]),
+        ] {
+            assert_eq!(manifest.check(), Ok(()), "{manifest:?}");
         }
     }
 

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, EventError};
+use crate::{Event, EventError, Manifest, excerpt};
 
 /// Actions for which `causes` may be declared.
 const ACTIONS_MAX: usize = 256;
 /// Event types that one action may come back as.
 const TYPES_MAX: usize = 32;
+/// What is shown of an action's name, in bytes.
+const PLACE_BYTES_MAX: usize = 80;
 /// The longest webhook address, in bytes.
 const URL_BYTES_MAX: usize = 2_048;
 /// The longest webhook secret, in bytes.
@@ -113,6 +115,22 @@ pub enum PolicyError {
         /// What is wrong.
         error: EventError,
     },
+    /// A pattern, where names are asked for.
+    #[error("`{place}`: `{given}` ends in `*`, but `causes` takes names, not patterns")]
+    Pattern {
+        /// Where.
+        place: String,
+        /// The text.
+        given: String,
+    },
+    /// An action that no rule of the tenant can ask for.
+    #[error("`{place}`: no rule of the tenant declares that it may ask for `{action}`")]
+    UnknownAction {
+        /// Where.
+        place: String,
+        /// The action.
+        action: String,
+    },
     /// The webhook cannot be used.
     #[error("`{place}` {problem}")]
     Webhook {
@@ -127,7 +145,10 @@ impl PolicyError {
     /// Where it is wrong.
     pub fn place(&self) -> &str {
         match self {
-            Self::TooMany { place, .. } | Self::Name { place, .. } => place,
+            Self::TooMany { place, .. }
+            | Self::Name { place, .. }
+            | Self::Pattern { place, .. }
+            | Self::UnknownAction { place, .. } => place,
             Self::Webhook { place, .. } => place,
         }
     }
@@ -138,13 +159,7 @@ impl Policy {
     pub fn check(&self) -> Result<(), PolicyError> {
         at_most("causes", self.causes.len(), ACTIONS_MAX)?;
         for (action, types) in &self.causes {
-            let place = format!("causes.{}", crate::excerpt(action, 80));
-            let named = |place: &str, name: &str| {
-                Event::check_type(name).map_err(|error| PolicyError::Name {
-                    place: place.to_owned(),
-                    error,
-                })
-            };
+            let place = place_of(action);
             named(&place, action)?;
             at_most(&place, types.len(), TYPES_MAX)?;
             for (index, ty) in types.iter().enumerate() {
@@ -152,6 +167,27 @@ impl Policy {
             }
         }
         self.webhook.as_ref().map_or(Ok(()), Webhook::check)
+    }
+
+    /// Checks that each action of `causes` is one that some of these manifests
+    /// declares. Where there are none, nothing is known, and any is taken.
+    pub fn check_actions<'a>(
+        &self,
+        manifests: impl IntoIterator<Item = &'a Manifest>,
+    ) -> Result<(), PolicyError> {
+        let mut unknown: Vec<&String> = self.causes.keys().collect();
+        let mut is_any_known = false;
+        for manifest in manifests {
+            is_any_known = true;
+            unknown.retain(|action| !manifest.may_act(action));
+        }
+        match unknown.first() {
+            Some(action) if is_any_known => Err(PolicyError::UnknownAction {
+                place: place_of(action),
+                action: excerpt(action, PLACE_BYTES_MAX),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// The event types that an action comes back as.
@@ -181,6 +217,25 @@ impl Webhook {
             }
             Some(_) => Ok(()),
         }
+    }
+}
+
+fn place_of(action: &str) -> String {
+    format!("causes.{}", excerpt(action, PLACE_BYTES_MAX))
+}
+
+/// Checks a name of an action or an event type.
+fn named(place: &str, name: &str) -> Result<(), PolicyError> {
+    Event::check_type(name).map_err(|error| PolicyError::Name {
+        place: place.to_owned(),
+        error,
+    })?;
+    match name.ends_with('*') {
+        true => Err(PolicyError::Pattern {
+            place: place.to_owned(),
+            given: excerpt(name, PLACE_BYTES_MAX),
+        }),
+        false => Ok(()),
     }
 }
 
@@ -233,10 +288,38 @@ mod tests {
                 Some("causes.update[1]"),
             ),
             (causing("update", &["a"; 33]), Some("causes.update")),
+            (causing("update*", &["a"]), Some("causes.update*")),
+            (causing("update", &["a", "b.*"]), Some("causes.update[1]")),
         ] {
             let found = policy.check();
             let found = found.as_ref().err().map(PolicyError::place);
             assert_eq!(found, place, "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn actions_are_those_that_rules_declare() {
+        let acting = |acts: &[&str]| Manifest {
+            acts: acts.iter().map(|act| (*act).to_owned()).collect(),
+            ..Manifest::default()
+        };
+        let policy = causing("conversation.update", &["conversation.updated"]);
+        for (manifests, is_known) in [
+            (vec![], true),
+            (vec![acting(&["conversation.*"])], true),
+            (
+                vec![acting(&[]), acting(&["a", "conversation.update"])],
+                true,
+            ),
+            (vec![acting(&[])], false),
+            (vec![acting(&["conversation.updates", "user.*"])], false),
+        ] {
+            let checked = policy.check_actions(&manifests);
+            assert_eq!(checked.is_ok(), is_known, "{manifests:?}");
+            if let Err(error) = checked {
+                assert_eq!(error.place(), "causes.conversation.update");
+            }
+            assert_eq!(Policy::default().check_actions(&manifests), Ok(()));
         }
     }
 

@@ -37,12 +37,14 @@ pub(crate) fn lifted(
 /// # Errors
 /// Says what is not.
 pub(crate) fn check(described: bindings::Manifest) -> Result<Manifest, UploadError> {
-    let invalid = |problem: String| UploadError::InvalidManifest(problem);
     let config_schema = described
         .config_schema
         .map(|schema| Json::parse(&schema))
         .transpose()
-        .map_err(|error| invalid(format!("`config-schema`: {error}")))?;
+        .map_err(|error| UploadError::InvalidManifest {
+            place: "config-schema".into(),
+            problem: format!("`config-schema`: {error}"),
+        })?;
     let triggers = described.triggers.into_iter().map(|trigger| Trigger {
         ty: trigger.ty,
         ignore: trigger.ignore,
@@ -54,8 +56,7 @@ pub(crate) fn check(described: bindings::Manifest) -> Result<Manifest, UploadErr
         config_schema,
         summary: described.summary,
     };
-    manifest
-        .check()
-        .map_err(|error| invalid(error.to_string()))?;
+    let check = manifest.check();
+    check.map_err(|error| UploadError::of_manifest(&error))?;
     Ok(manifest)
 }

@@ -318,7 +318,7 @@ impl Sandbox {
                 let manifest = describer.describe(version, sealed, limits)?;
                 // Of a process that is not trusted.
                 let check = manifest.check();
-                check.map_err(|error| UploadError::InvalidManifest(error.to_string()))?;
+                check.map_err(|error| UploadError::of_manifest(&error))?;
                 Ok(manifest)
             }
             (Code::Sealed(_), None) => unreachable!("code is sealed for a describer only"),

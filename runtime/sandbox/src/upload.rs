@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ringfence_model::{Manifest, Stop, VersionId, excerpt};
+use ringfence_model::{Manifest, ManifestError, Stop, VersionId, excerpt};
 use serde::{Deserialize, Serialize};
 
 /// What is said of one problem, in bytes.
@@ -94,8 +94,13 @@ pub enum UploadError {
     #[error("`describe` was stopped: {}", .0.message)]
     DescribeFailed(Box<Stop>),
     /// What it says about itself is not a manifest.
-    #[error("the manifest that `describe` returned is not valid: {}", shown(.0))]
-    InvalidManifest(String),
+    #[error("the manifest that `describe` returned is not valid: {}", shown(.problem))]
+    InvalidManifest {
+        /// Where in the manifest, for example `triggers[1].type`.
+        place: String,
+        /// What is wrong there.
+        problem: String,
+    },
 }
 
 /// What is said of an upload may hold names that the upload chose.
@@ -145,6 +150,25 @@ impl UploadError {
         }
     }
 
+    /// What a manifest does not keep to.
+    pub(crate) fn of_manifest(error: &ManifestError) -> Self {
+        Self::InvalidManifest {
+            place: error.place().to_owned(),
+            problem: error.to_string(),
+        }
+    }
+
+    /// Where in the upload it is wrong, if that is known: a place in the
+    /// manifest.
+    pub fn place(&self) -> Option<String> {
+        match self {
+            Self::InvalidManifest { place, .. } => {
+                Some(format!("manifest.{}", excerpt(place, NAME_BYTES_MAX)))
+            }
+            _ => None,
+        }
+    }
+
     /// Stable, for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -161,7 +185,7 @@ impl UploadError {
             Self::CompileLimit { .. } => "compile-limit",
             Self::Unavailable(_) => "compiler-unavailable",
             Self::DescribeFailed(_) => "describe-failed",
-            Self::InvalidManifest(_) => "invalid-manifest",
+            Self::InvalidManifest { .. } => "invalid-manifest",
         }
     }
 
@@ -208,7 +232,7 @@ impl UploadError {
             Self::DescribeFailed(_) => {
                 "`describe` runs under the limits of a run and must do no more than return the manifest."
             }
-            Self::InvalidManifest(_) => "Correct what the rule declares about itself.",
+            Self::InvalidManifest { .. } => "Correct what the rule declares about itself.",
         })
     }
 }

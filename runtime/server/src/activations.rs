@@ -6,13 +6,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use ringfence_engine::NewActivation;
 use ringfence_model::{Activation, Json, LimitOverrides, LoopPolicy, Mode, VersionId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::{Access, RulesWrite};
 use crate::body::{JSON_BYTES_MAX, JsonBody};
 use crate::config_schema::{self, CONFIG_BYTES_MAX};
+use crate::graph::Said;
 use crate::path::RulePath;
 use crate::problem::{Kind, Problem};
 use crate::wire;
@@ -52,13 +53,28 @@ pub(crate) struct PutActivation {
     loops: Option<LoopPolicy>,
 }
 
+/// A version in force, and the cycles of rules that it closes.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Activated)]
+pub(crate) struct ActivatedView {
+    #[serde(flatten)]
+    #[schema(value_type = wire::Activation)]
+    activation: Activation,
+    #[serde(flatten)]
+    closed: Said,
+    /// What its author should know.
+    warnings: Vec<String>,
+}
+
 fn all() -> u8 {
     100
 }
 
 /// Put a version in force
 ///
-/// From the next event on, in place of the rule's present version.
+/// From the next event on, in place of the rule's present version. If it
+/// closes a cycle of rules, the tenant's policy decides: the answer lists the
+/// cycles, or the activation is refused. In shadow it closes none.
 #[utoipa::path(
     put, path = "/v1/tenants/{tenant}/rules/{rule}/activation", operation_id = "activate", tag = "rules",
     params(
@@ -66,13 +82,13 @@ fn all() -> u8 {
         ("rule" = String, Path, description = "The rule's name."),
     ),
     request_body = PutActivation,
-    responses((status = 200, description = "It is in force.", body = wire::Activation)),
+    responses((status = 200, description = "It is in force.", body = ActivatedView)),
 )]
 pub(crate) async fn put(
     access: Access<RulesWrite, RulePath>,
     State(app): State<Arc<App>>,
     JsonBody(body): JsonBody<PutActivation, BODY_BYTES_MAX>,
-) -> Result<axum::Json<Activation>, Problem> {
+) -> Result<axum::Json<ActivatedView>, Problem> {
     let RulePath { tenant, rule } = &access.path;
     let record = app.store().version(tenant, rule, body.version).await?;
     let record = record.ok_or_else(|| {
@@ -107,7 +123,13 @@ pub(crate) async fn put(
         limits: body.limits,
         loops: body.loops,
     };
-    Ok(axum::Json(app.engine.activate(tenant, rule, new).await?))
+    let activated = app.engine.activate(tenant, rule, new).await?;
+    let (closed, warning) = Said::new(&activated.cycles, "closes");
+    Ok(axum::Json(ActivatedView {
+        activation: activated.activation,
+        closed,
+        warnings: warning.into_iter().collect(),
+    }))
 }
 
 /// On a thread of its own: a large schema takes its time.

@@ -26,6 +26,7 @@ mod effects;
 mod evaluate;
 mod events;
 mod executions;
+mod graph;
 mod health;
 mod histogram;
 mod leftover;

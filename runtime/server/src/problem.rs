@@ -72,6 +72,8 @@ kinds! {
     UNSUPPORTED_DATA = 415 "unsupported-data" "An event's data are neither JSON nor text.";
     UNSUPPORTED_ENCODING = 415 "unsupported-encoding" "The body's content encoding is not supported.";
     UNSUPPORTED_MEDIA_TYPE = 415 "unsupported-media-type" "The body's media type is not one that this call takes.";
+    CLOSES_CYCLE = 422 "closes-cycle" "The activation closes a cycle of rules, which the tenant's policy refuses.";
+    CYCLES_UNKNOWN = 422 "cycles-unknown" "The tenant's rules are too many to know whether the activation closes a cycle.";
     INVALID_CONFIG = 422 "invalid-config" "The configuration does not match the rule's schema.";
     INVALID_LIMIT = 422 "invalid-limit" "A limit has a value that the host does not allow.";
     INVALID_POLICY = 422 "invalid-policy" "What is said about loops or the host application cannot be so.";

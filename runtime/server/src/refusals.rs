@@ -1,10 +1,11 @@
 //! Which problem each error of the engine, the store and the sandbox is.
 
 use ringfence_engine::EngineError;
-use ringfence_model::LimitError;
+use ringfence_model::{LimitError, PolicyError};
 use ringfence_sandbox::UploadError;
 use ringfence_store::StoreError;
 
+use crate::graph::closes_cycle;
 use crate::problem::{Kind, Problem};
 
 /// How long a client waits before it tries again what the host could not take
@@ -47,6 +48,7 @@ impl From<UploadError> for Problem {
             title: "The upload is refused.",
         };
         let detail = error.to_string();
+        let (place, hint) = (error.place(), error.hint());
         let problem = match error {
             UploadError::ComponentTooLarge { size, limit } => {
                 Self::new(Kind::COMPONENT_TOO_LARGE, detail).over(limit, size)
@@ -57,7 +59,11 @@ impl From<UploadError> for Problem {
             }
             _ => Self::new(refused, detail),
         };
-        match error.hint() {
+        let problem = match place {
+            Some(place) => problem.at(place),
+            None => problem,
+        };
+        match hint {
             Some(hint) => problem.hint(hint),
             None => problem,
         }
@@ -73,10 +79,14 @@ impl From<EngineError> for Problem {
                 .hint("Plans are set in the server's configuration; `standard` always exists."),
             EngineError::Limit(ref limit) => invalid_limit(detail(), limit),
             EngineError::Policy(ref policy) => {
-                Self::new(Kind::INVALID_POLICY, detail()).at(policy.place().to_owned())
+                invalid_policy(detail(), policy)
             }
             EngineError::NoVersion { .. } => Self::new(Kind::NO_VERSION, detail())
                 .hint("`GET .../versions` lists the rule's versions."),
+            EngineError::ClosesCycle { ref cycles, .. } => closes_cycle(detail(), cycles),
+            EngineError::CyclesUnknown(_) => Self::new(Kind::CYCLES_UNKNOWN, detail())
+                .at("version")
+                .hint("Let rules declare narrower triggers and emits, end activations, or ask the operator to set the tenant's `cycles` to `warn`."),
             EngineError::Percent(_) => Self::new(Kind::INVALID_PERCENT, detail()).at("percent"),
             EngineError::Upload(upload) => upload.into(),
             EngineError::Event { index, ref error } => {
@@ -124,6 +134,19 @@ fn invalid_limit(detail: String, limit: &LimitError) -> Problem {
         LimitError::OfTenant { .. } => {
             problem.hint("The operator sets it with `PUT /v1/tenants/{tenant}`.")
         }
+    }
+}
+
+fn invalid_policy(detail: String, policy: &PolicyError) -> Problem {
+    let problem = Problem::new(Kind::INVALID_POLICY, detail).at(policy.place().to_owned());
+    match policy {
+        PolicyError::UnknownAction { .. } => problem.hint(
+            "It would never match. Correct the action's name, or upload first the rule whose `acts` declare it.",
+        ),
+        PolicyError::Pattern { .. } => problem.hint(
+            "It would never match. Name each action and each event type.",
+        ),
+        _ => problem,
     }
 }
 

@@ -17,8 +17,8 @@ use crate::leftover::discard_leftover;
 use crate::openapi::{self, Document};
 use crate::problem::{self, Kind, Problem, Refused};
 use crate::{
-    activations, bundle, cascades, dead_letters, effects, evaluate, events, executions, health,
-    quarantine, rules, tenants, tokens, usage,
+    activations, bundle, cascades, dead_letters, effects, evaluate, events, executions, graph,
+    health, quarantine, rules, tenants, tokens, usage,
 };
 
 /// All routes, with the document that describes them.
@@ -34,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(activations::put, activations::delete))
         .routes(routes!(quarantine::lift))
         .routes(routes!(quarantine::discard))
+        .routes(routes!(graph::get))
         .routes(routes!(events::accept))
         .routes(routes!(events::get))
         .routes(routes!(evaluate::evaluate))

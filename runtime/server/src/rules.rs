@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::auth::{Access, Read, RulesWrite};
 use crate::body::{self, Bound};
 use crate::config_schema;
+use crate::graph::Said;
 use crate::page::{self, Page};
 use crate::path::{Asked, RulePath, parsed};
 use crate::peer::Peer;
@@ -50,6 +51,18 @@ pub(crate) struct RuleDetails {
     versions: usize,
     /// Events that wait for the end of its quarantine.
     parked: u64,
+}
+
+/// A version, and the cycles of rules that it would close if it were activated
+/// now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Uploaded)]
+pub(crate) struct UploadedView {
+    #[serde(flatten)]
+    #[schema(value_type = wire::Version)]
+    version: VersionRecord,
+    #[serde(flatten)]
+    closes: Said,
 }
 
 /// Which page of a list.
@@ -191,8 +204,8 @@ fn gone() -> Problem {
     ),
     request_body(content_type = "application/wasm", description = "The component's bytes."),
     responses(
-        (status = 200, description = "The rule had this version already.", body = wire::Version),
-        (status = 201, description = "The version is kept.", body = wire::Version),
+        (status = 200, description = "The rule had this version already.", body = UploadedView),
+        (status = 201, description = "The version is kept.", body = UploadedView),
     ),
 )]
 pub(crate) async fn upload(
@@ -201,7 +214,7 @@ pub(crate) async fn upload(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<VersionRecord>), Problem> {
+) -> Result<(StatusCode, Json<UploadedView>), Problem> {
     let given = body::content_type(&headers);
     if given != "application/wasm" {
         return Err(body::wrong_type(&given, "application/wasm"));
@@ -229,10 +242,14 @@ pub(crate) async fn upload(
             "`config-schema` cannot be used, so this version cannot be activated: {why}."
         ));
     }
+    let closes = app.engine.cycles_closed_by(tenant, &record).await?;
+    let (closes, warning) = Said::new(&closes, "would close");
+    record.warnings.extend(warning);
     let status = if created {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
-    Ok((status, Json(record)))
+    let version = record;
+    Ok((status, Json(UploadedView { version, closes })))
 }

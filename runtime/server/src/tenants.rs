@@ -35,7 +35,7 @@ pub(crate) struct PutTenant {
     #[schema(value_type = Option<wire::LoopPolicy>)]
     loops: Option<LoopPolicy>,
     /// What is done when an activation closes a cycle of rules: `warn` (the
-    /// default), `allow` or `refuse`.
+    /// default), `allow` or `refuse`. It undoes no activation.
     #[schema(value_type = Option<wire::CyclePolicy>)]
     cycles: Option<CyclePolicy>,
     /// What is done about events that come back without lineage: `off` (the
@@ -43,6 +43,8 @@ pub(crate) struct PutTenant {
     #[schema(value_type = Option<wire::Inference>)]
     infer: Option<Inference>,
     /// The event types that each action comes back as; replaces those known.
+    /// Names, not patterns, and of actions that some version of the tenant's
+    /// rules declares. It undoes no activation.
     causes: Option<BTreeMap<String, Vec<String>>>,
     /// Where its alerts go; null ends that.
     #[serde(deserialize_with = "said")]

@@ -5,7 +5,7 @@ use ringfence_tests::{Answer, Server, event, guest};
 use serde_json::{Value, json};
 
 /// What programs hold on to. The server may do more.
-const CONTRACT: [&str; 24] = [
+const CONTRACT: [&str; 25] = [
     "put /v1/tenants/{tenant}",
     "get /v1/tenants/{tenant}",
     "delete /v1/tenants/{tenant}",
@@ -17,6 +17,7 @@ const CONTRACT: [&str; 24] = [
     "delete /v1/tenants/{tenant}/rules/{rule}/activation",
     "get /v1/tenants/{tenant}/rules",
     "get /v1/tenants/{tenant}/rules/{rule}",
+    "get /v1/tenants/{tenant}/graph",
     "post /v1/tenants/{tenant}/events",
     "post /v1/tenants/{tenant}/evaluate",
     "get /v1/tenants/{tenant}/executions",

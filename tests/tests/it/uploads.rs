@@ -123,7 +123,14 @@ async fn manifests_are_complete() {
             "{name}"
         );
         assert!(!manifest["summary"].as_str().unwrap().is_empty(), "{name}");
-        assert_eq!(version["warnings"], json!([]), "{name}");
+        // It counts down by setting itself off.
+        let warnings = match name {
+            "countdown" => {
+                json!(["It would close a cycle of rules: countdown → countdown.tick → countdown."])
+            }
+            _ => json!([]),
+        };
+        assert_eq!(version["warnings"], warnings, "{name}");
         assert_eq!(version["rule"], name);
         assert_eq!(version["version"].as_str().unwrap().len(), 64);
     }

@@ -95,7 +95,7 @@ async fn a_rule_that_kills_two_workers_waits_to_be_activated_again() {
     };
     let rule = &activation.activation.rule;
     let lifted = host.engine.activate(&host.tenant, rule, again).await;
-    assert_eq!(lifted.unwrap().quarantine, None);
+    assert_eq!(lifted.unwrap().activation.quarantine, None);
     host.accept(vec![urgent(&host, 32, 10)]).await;
     host.finished().await;
     assert_eq!(host.actions().await.len(), 31);

@@ -153,6 +153,12 @@ fn refused() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
             "only at the end",
         ),
         (
+            "a trigger twice",
+            Guest::new().wanting(&["a", "b", "a"]).core(),
+            "invalid-manifest",
+            "`triggers[2].type`: `a` is there already",
+        ),
+        (
             "schema",
             Guest::new().configured_by("{").core(),
             "invalid-manifest",

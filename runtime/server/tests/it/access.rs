@@ -84,6 +84,7 @@ async fn a_token_does_what_its_scopes_say() {
         ("GET", "/v1/tenants/acme/dead-letters", "read"),
         ("GET", "/v1/tenants/acme/effects", "read"),
         ("GET", "/v1/tenants/acme/usage", "read"),
+        ("GET", "/v1/tenants/acme/graph", "read"),
         ("POST", "/v1/tenants/acme/events", "events:write"),
         ("POST", "/v1/tenants/acme/evaluate", "events:write"),
         (

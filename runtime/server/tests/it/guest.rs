@@ -8,10 +8,15 @@ use wit_parser::Resolve;
 /// Where the memory image begins.
 const BASE: u32 = 1024;
 
+/// A trigger's type, and what it ignores.
+type Trigger = (&'static str, &'static [&'static str]);
+
 /// A rule that is given `ticket.*` and always answers the same.
 pub(crate) struct Guest {
     image: Vec<u8>,
-    trigger: &'static str,
+    triggers: Vec<Trigger>,
+    emits: Vec<&'static str>,
+    acts: Vec<&'static str>,
     schema: Option<&'static str>,
     body: String,
 }
@@ -21,7 +26,9 @@ impl Guest {
     pub(crate) fn new() -> Self {
         let mut guest = Self {
             image: Vec::new(),
-            trigger: "ticket.*",
+            triggers: vec![("ticket.*", &[])],
+            emits: vec!["ticket.echo"],
+            acts: vec!["ticket.*"],
             schema: None,
             body: String::new(),
         };
@@ -59,8 +66,26 @@ impl Guest {
 
     /// With another trigger.
     pub(crate) fn wanting(mut self, trigger: &'static str) -> Self {
-        self.trigger = trigger;
+        self.triggers = vec![(trigger, &[])];
         self
+    }
+
+    /// With these declarations.
+    pub(crate) fn declaring(
+        mut self,
+        triggers: &[Trigger],
+        emits: &[&'static str],
+        acts: &[&'static str],
+    ) -> Self {
+        (self.triggers, self.emits, self.acts) = (triggers.into(), emits.into(), acts.into());
+        self
+    }
+
+    /// A list of texts, and how many it has.
+    fn list(&mut self, texts: &[&str]) -> [u32; 2] {
+        let places = texts.iter().map(|text| self.text(text));
+        let places: Vec<u32> = places.flat_map(|(at, length)| [at, length]).collect();
+        [self.words(&places), texts.len() as u32]
     }
 
     fn returning(mut self, effect: &[u32; 8]) -> Self {
@@ -87,16 +112,23 @@ impl Guest {
     }
 
     fn manifest(&mut self) -> u32 {
-        let (trigger, schema) = (self.text(self.trigger), self.schema);
-        let triggers = self.words(&[trigger.0, trigger.1, 0, 0]);
-        let (emit, act) = (self.text("ticket.echo"), self.text("ticket.*"));
-        let emits = self.words(&[emit.0, emit.1]);
-        let acts = self.words(&[act.0, act.1]);
+        let (declared, schema) = (self.triggers.clone(), self.schema);
+        let mut records = Vec::new();
+        for (ty, ignore) in &declared {
+            let (at, length) = self.text(ty);
+            records.extend([at, length]);
+            records.extend(self.list(ignore));
+        }
+        let triggers = self.words(&records);
+        let (emits, acts) = (self.emits.clone(), self.acts.clone());
+        let (emits, acts) = (self.list(&emits), self.list(&acts));
         let schema = schema.map(|schema| self.text(schema));
         let (some, at, len) = schema.map_or((0, 0, 0), |(at, len)| (1, at, len));
         let summary = self.text("A rule for tests.");
+        let count = declared.len() as u32;
         self.words(&[
-            triggers, 1, emits, 1, acts, 1, some, at, len, summary.0, summary.1,
+            triggers, count, emits[0], emits[1], acts[0], acts[1], some, at, len, summary.0,
+            summary.1,
         ])
     }
 

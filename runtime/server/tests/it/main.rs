@@ -8,6 +8,7 @@ mod bad_input;
 mod connections;
 mod document;
 mod effects;
+mod graph;
 mod guest;
 mod journey;
 mod metrics;
