@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ringfence_model::{CascadeId, Dimension, Draw, Ledger, Limits, Stop, TenantId};
+use ringfence_model::{CascadeId, Dimension, Draw, Event, Ledger, Limits, Origin, Stop, TenantId};
 
 /// The ledgers of the cascades that have events in memory. What is on disk
 /// may be behind by what is running; what is here is not.
@@ -14,7 +14,8 @@ pub struct Cascades {
 #[derive(Debug)]
 struct Open {
     ledger: Ledger,
-    /// Set when a follow-up event did not fit: no more runs then.
+    /// Set when a follow-up event, or one from outside, did not fit: no more
+    /// runs then.
     used_up: Option<Dimension>,
     /// Events in memory that belong to it.
     events: u64,
@@ -57,10 +58,24 @@ impl Cascades {
         }
     }
 
+    /// An event from outside belongs to this cascade and is in memory now:
+    /// draws what [`arrival`] says. Nobody decided whether it fits when it was
+    /// made, so [`Self::admit`] does when its turn comes.
+    pub fn arrive(&mut self, tenant: &TenantId, cascade: CascadeId, arrival: &Draw) {
+        self.draw(tenant, cascade, arrival);
+    }
+
     /// Decides about a run, and draws one execution for it. Runs of the same
     /// cascade that are under way may together overdraw its fuel by what they
-    /// were granted.
-    pub fn admit(&mut self, tenant: &TenantId, cascade: CascadeId, limits: &Limits) -> Verdict {
+    /// were granted. `arrived` is the depth of the event, if it is one that
+    /// arrived.
+    pub fn admit(
+        &mut self,
+        tenant: &TenantId,
+        cascade: CascadeId,
+        arrived: Option<u32>,
+        limits: &Limits,
+    ) -> Verdict {
         let Some(open) = self.open.get_mut(&(tenant.clone(), cascade)) else {
             // Its tenant was removed; the commit will find that out.
             return Verdict::Run { fuel: limits.fuel };
@@ -68,6 +83,19 @@ impl Cascades {
         let ledger = &mut open.ledger;
         if let Some(dimension) = open.used_up {
             return Verdict::Stop(dimension.stop(limits, ledger.used(dimension)));
+        }
+        if let Some(depth) = arrived {
+            let depth = u64::from(depth);
+            if depth > limits.cascade_depth {
+                return Verdict::Stop(Dimension::Depth.stop(limits, depth));
+            }
+            let mut of_events = [Dimension::Events, Dimension::Bytes].into_iter();
+            let exceeds =
+                |dimension: &Dimension| ledger.used(*dimension) > dimension.budget(limits);
+            if let Some(dimension) = of_events.find(exceeds) {
+                open.used_up = Some(dimension);
+                return Verdict::Stop(dimension.stop(limits, ledger.used(dimension)));
+            }
         }
         let executions = ledger.executions + 1;
         if executions > limits.cascade_executions {
@@ -115,16 +143,22 @@ impl Cascades {
             ..Draw::default()
         };
         let after = open.ledger.after(&draw);
+        // The ledger's own depth may be that of an event from outside, whose
+        // branch is another.
+        let used = |dimension| match dimension {
+            Dimension::Depth => draw.depth,
+            shared => after.used(shared),
+        };
         let follow_ups = [Dimension::Depth, Dimension::Events, Dimension::Bytes];
         let exceeded = follow_ups
             .into_iter()
-            .find(|dimension| after.used(*dimension) > dimension.budget(limits));
+            .find(|dimension| used(*dimension) > dimension.budget(limits));
         match exceeded {
             Some(dimension) => {
                 if dimension != Dimension::Depth {
                     open.used_up = Some(dimension);
                 }
-                Some(dimension.stop(limits, after.used(dimension)))
+                Some(dimension.stop(limits, used(dimension)))
             }
             None => {
                 open.ledger = after;
@@ -159,6 +193,21 @@ impl Cascades {
         if let Some(open) = self.open.get_mut(&(tenant.clone(), cascade)) {
             open.ledger = open.ledger.after(draw);
         }
+    }
+}
+
+/// What an event draws on its cascade's ledger by arriving: an event from
+/// outside that belongs to a cascade counts as a follow-up of it. Root events
+/// draw nothing, and those that a rule emitted were drawn when it did.
+pub fn arrival(event: &Event) -> Draw {
+    match event.lineage.origin {
+        Origin::Root | Origin::Emitted => Draw::default(),
+        Origin::Returned | Origin::Inferred => Draw {
+            depth: event.lineage.depth.into(),
+            events: 1,
+            bytes: event.size(),
+            ..Draw::default()
+        },
     }
 }
 
@@ -199,7 +248,7 @@ mod tests {
         let mut cascades = opened();
         let small = limits(1, 50, 1);
         assert_eq!(
-            cascades.admit(&tenant, ROOT, &small),
+            cascades.admit(&tenant, ROOT, None, &small),
             Verdict::Run { fuel: 50 }
         );
         let code = |verdict| match verdict {
@@ -207,13 +256,13 @@ mod tests {
             Verdict::Run { .. } => panic!("not stopped"),
         };
         assert_eq!(
-            code(cascades.admit(&tenant, ROOT, &small)),
+            code(cascades.admit(&tenant, ROOT, None, &small)),
             StopCode::CascadeExecutions
         );
         cascades.used(&tenant, ROOT, 50);
         let more = limits(9, 50, 1);
         assert_eq!(
-            code(cascades.admit(&tenant, ROOT, &more)),
+            code(cascades.admit(&tenant, ROOT, None, &more)),
             StopCode::CascadeFuel
         );
         let mut follow_up = |depth, bytes| {
@@ -236,13 +285,55 @@ mod tests {
         };
         assert_eq!(follow_up(&mut cascades, 4), Some(StopCode::CascadeDepth));
         let run = Verdict::Run { fuel: 100 };
-        assert_eq!(cascades.admit(&tenant, ROOT, &limits), run);
+        assert_eq!(cascades.admit(&tenant, ROOT, None, &limits), run);
         assert_eq!(follow_up(&mut cascades, 1), None);
         assert_eq!(follow_up(&mut cascades, 1), Some(StopCode::CascadeEvents));
-        let Verdict::Stop(stop) = cascades.admit(&tenant, ROOT, &limits) else {
+        let Verdict::Stop(stop) = cascades.admit(&tenant, ROOT, None, &limits) else {
             panic!("not stopped");
         };
         assert_eq!(stop.code, StopCode::CascadeEvents);
+    }
+
+    fn arriving(depth: u64, bytes: u64) -> Draw {
+        Draw {
+            depth,
+            events: 1,
+            bytes,
+            ..Draw::default()
+        }
+    }
+
+    /// A cascade of a small budget, and what is said about an event that
+    /// arrived, by the dimension that it exceeds.
+    #[test]
+    fn who_arrives_is_judged_when_its_turn_comes() {
+        let tenant = tenant();
+        for (arrivals, depth, code) in [
+            (vec![arriving(3, 1)], 3, None),
+            (vec![arriving(4, 1)], 4, Some(StopCode::CascadeDepth)),
+            (vec![arriving(1, 1); 3], 1, Some(StopCode::CascadeEvents)),
+            (vec![arriving(1, 1_001)], 1, Some(StopCode::CascadeBytes)),
+        ] {
+            let limits = limits(9, 900, 2);
+            let mut cascades = opened();
+            for arrival in &arrivals {
+                cascades.arrive(&tenant, ROOT, arrival);
+            }
+            let stop = |verdict| match verdict {
+                Verdict::Stop(stop) => Some(stop.code),
+                Verdict::Run { .. } => None,
+            };
+            let arrived = cascades.admit(&tenant, ROOT, Some(depth), &limits);
+            assert_eq!(stop(arrived), code, "{arrivals:?}");
+            // Depth is not shared; the rest is.
+            let others = cascades.admit(&tenant, ROOT, None, &limits);
+            let shared = code.filter(|code| *code != StopCode::CascadeDepth);
+            assert_eq!(stop(others), shared, "{arrivals:?}");
+            if shared.is_none() {
+                let follow_up = cascades.follow_up(&tenant, ROOT, 1, 1, &limits);
+                assert_eq!(follow_up, None, "{arrivals:?}");
+            }
+        }
     }
 
     #[test]
@@ -271,7 +362,7 @@ mod tests {
             let (mut started, mut used, mut emitted, mut most_under_way) = (0, 0, 0, 0);
             for (begin, amount, depth) in steps {
                 if begin {
-                    if let Verdict::Run { fuel: granted } = cascades.admit(&tenant, ROOT, &limits) {
+                    if let Verdict::Run { fuel: granted } = cascades.admit(&tenant, ROOT, None, &limits) {
                         prop_assert!(granted <= limits.fuel && granted > 0);
                         prop_assert!(used < fuel);
                         started += 1;

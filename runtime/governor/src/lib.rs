@@ -5,14 +5,16 @@
 mod admission;
 mod cascade;
 mod costs;
+mod inference;
 mod queue;
 mod routing;
 mod scheduler;
 mod uploads;
 
 pub use admission::{Rate, RateLimiter, TooFast};
-pub use cascade::{Cascades, Verdict};
+pub use cascade::{Cascades, Verdict, arrival};
 pub use costs::{Costs, Room as BatchRoom};
+pub use inference::{Inference, InferenceBounds};
 pub use queue::Share;
 pub use routing::{ActiveRule, RuleSet};
 pub use scheduler::{Batch, Claim, ClaimId, Dispatch, Needs, Scheduler, Ticket};
