@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ringfence_governor::ActiveRule;
-use ringfence_model::{Event, RuleName};
+use ringfence_governor::{ActiveRule, arrival};
+use ringfence_model::{Draw, Event, RuleName};
 use ringfence_store::{Decision, Seq};
 
 /// The work on one event: the rules that want it, one after the other.
@@ -28,6 +28,9 @@ pub(crate) struct Job {
     pub(crate) conflicts: u32,
     /// Fuel of such runs, to be drawn by the next commit.
     pub(crate) spent: u64,
+    /// What the event draws on its cascade's ledger by arriving. Drawn when it
+    /// is taken into memory; the next commit, its first, makes it durable.
+    pub(crate) arrival: Draw,
 }
 
 impl Job {
@@ -35,6 +38,7 @@ impl Job {
     pub(crate) fn new(seq: Seq, event: Arc<Event>, window: u64) -> Self {
         Self {
             seq,
+            arrival: arrival(&event),
             event,
             window,
             decided: Vec::new(),
@@ -44,6 +48,15 @@ impl Job {
             conflicts: 0,
             spent: 0,
         }
+    }
+
+    /// Some rules were decided before a restart, and what it draws by arriving
+    /// was committed with the first of them.
+    pub(crate) fn resume(&mut self, decided: Vec<RuleName>) {
+        if !decided.is_empty() {
+            self.arrival = Draw::default();
+        }
+        self.decided = decided;
     }
 
     /// Sets the rules that want it, without those decided before.
@@ -79,6 +92,7 @@ impl Job {
     pub(crate) fn committed(&mut self) {
         self.undurable.clear();
         self.spent = 0;
+        self.arrival = Draw::default();
         self.advance();
     }
 

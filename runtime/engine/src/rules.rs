@@ -119,6 +119,7 @@ impl Engine {
         let _one_at_a_time = self.inner.changes.lock().await;
         self.inner.registry.remove(tenant);
         self.inner.queue.remove(tenant);
+        self.inner.causes.remove(tenant);
         Ok(self.store().delete_tenant(tenant).await?)
     }
 

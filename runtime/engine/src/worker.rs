@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_governor::{ActiveRule, Dispatch, Ticket, Verdict};
-use ringfence_model::{Draw, Event, Execution, Limits, Stop, TenantId};
+use ringfence_model::{Draw, Event, Execution, Limits, Stop, StopCode, TenantId};
 use ringfence_sandbox::{Progress, RunError, RunReport, Runner};
 use ringfence_store::{Decision, RunCommit, SkipReason};
 use tokio::sync::mpsc::Sender;
@@ -149,11 +149,16 @@ impl Worker {
         }
         let limits = tenant.limits.lowered(&rule.activation.limits);
         let (owner, cascade) = (&event.tenant, event.lineage.cascade);
+        let arrived = event.lineage.arrived();
         let verdict = self
             .queue
-            .with(|state| state.cascades.admit(owner, cascade, &limits));
+            .with(|state| state.cascades.admit(owner, cascade, arrived, &limits));
         let fuel = match verdict {
             Verdict::Run { fuel } => fuel,
+            // Depth is the event's own; another rule may allow more of it.
+            Verdict::Stop(stop) if stop.code == StopCode::CascadeDepth => {
+                return Attempt::Decided(step::not_run(rule, stop));
+            }
             Verdict::Stop(stop) => return Attempt::Exhausted(stop),
         };
         let not_run = match self.executor.plan(rule, event, limits, fuel) {

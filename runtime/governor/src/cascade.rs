@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ringfence_model::{CascadeId, Dimension, Draw, Event, Ledger, Limits, Origin, Stop, TenantId};
+use ringfence_model::{CascadeId, Dimension, Draw, Event, Ledger, Limits, Stop, TenantId};
 
 /// The ledgers of the cascades that have events in memory. What is on disk
 /// may be behind by what is running; what is here is not.
@@ -200,10 +200,10 @@ impl Cascades {
 /// outside that belongs to a cascade counts as a follow-up of it. Root events
 /// draw nothing, and those that a rule emitted were drawn when it did.
 pub fn arrival(event: &Event) -> Draw {
-    match event.lineage.origin {
-        Origin::Root | Origin::Emitted => Draw::default(),
-        Origin::Returned | Origin::Inferred => Draw {
-            depth: event.lineage.depth.into(),
+    match event.lineage.arrived() {
+        None => Draw::default(),
+        Some(depth) => Draw {
+            depth: depth.into(),
             events: 1,
             bytes: event.size(),
             ..Draw::default()

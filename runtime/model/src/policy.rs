@@ -154,6 +154,11 @@ impl Policy {
         self.webhook.as_ref().map_or(Ok(()), Webhook::check)
     }
 
+    /// Whether events without lineage are taken for what actions caused.
+    pub fn adopts(&self) -> bool {
+        self.infer == Inference::Adopt
+    }
+
     /// The event types that an action comes back as.
     pub fn caused_by(&self, action: &str) -> &[String] {
         self.causes.get(action).map_or(&[], Vec::as_slice)
