@@ -1,10 +1,11 @@
 //! Accepting events from outside.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ringfence_model::{Event, EventId, Lineage, TenantId};
+use ringfence_model::{Ancestry, Event, EventId, Lineage, TenantId};
 use ringfence_store::Append;
 
 use crate::engine::check;
@@ -90,14 +91,14 @@ impl Engine {
             let Some(parent) = event.lineage.parent else {
                 continue;
             };
-            if !known.contains_key(&parent) {
-                let found = self.store().parent(tenant, parent).await?;
-                let ancestry = found.map(|found| found.ancestry);
-                known.insert(parent, ancestry.unwrap_or_default());
-            }
-            if let Some(ancestry) = known.get(&parent) {
-                event.ancestry = ancestry.clone();
-            }
+            event.ancestry = match known.entry(parent) {
+                Entry::Occupied(known) => Ancestry::clone(known.get()),
+                Entry::Vacant(unknown) => {
+                    let found = self.store().parent(tenant, parent).await?;
+                    let ancestry = found.map(|found| found.ancestry).unwrap_or_default();
+                    unknown.insert(ancestry).clone()
+                }
+            };
         }
         Ok(())
     }

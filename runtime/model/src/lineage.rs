@@ -77,7 +77,7 @@ pub enum LineageError {
     #[error("its signature is not of this server, or its key is not kept any more")]
     Forged,
     /// It is too old.
-    #[error("it expired {since_us} microseconds ago")]
+    #[error("it expired {} seconds ago", since_us / 1_000_000)]
     Expired {
         /// How long ago, in microseconds.
         since_us: u64,

@@ -28,6 +28,8 @@ mod executions;
 mod health;
 mod histogram;
 mod leftover;
+mod lineage;
+mod lineage_keys;
 mod metrics;
 mod openapi;
 mod page;

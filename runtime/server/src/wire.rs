@@ -456,6 +456,10 @@ pub(crate) struct Outgoing {
     action: Action,
     /// When it was made durable, in microseconds since 1970.
     since_us: u64,
+    /// What events that it causes are sent with: a signed text that names its
+    /// cascade, its run and the depth, and expires. It is another each time.
+    #[schema(pattern = "^[A-Za-z0-9_-]{92}$")]
+    lineage: String,
 }
 
 /// A CloudEvent 1.0 in JSON. Extension attributes are accepted.
@@ -477,6 +481,8 @@ pub(crate) struct CloudEvent {
     time: Option<String>,
     /// JSON or text; JSON where it is not said.
     datacontenttype: Option<String>,
+    /// The `lineage` of the effect that caused it.
+    ringfencelineage: Option<String>,
     /// The payload.
     #[schema(value_type = Value, required = false)]
     data: (),
