@@ -112,9 +112,7 @@ async fn events_join_the_cascade_in_every_form() {
     assert_eq!(mixed[1]["id"], mixed[1]["cascade"]);
     world.finished("acme", &mixed[0]["id"]).await;
 
-    let root = effect["cascade"].as_str().unwrap();
-    let cascade = world.get(&format!("/v1/tenants/acme/cascades/{root}"));
-    let cascade = cascade.await.expect(200);
+    let cascade = world.cascade("acme", &effect["cascade"]).await;
     let events = cascade["events"].as_array().unwrap();
     assert_eq!(events.len(), 2 + joined);
     assert_eq!(cascade["ledger"]["events"], 1 + joined);
@@ -239,9 +237,8 @@ async fn a_duplicate_stays_what_it_was() {
         assert_eq!((&again, &again["origin"]), (&first, &json!(origin)));
         world.finished("acme", &first["id"]).await;
     }
-    let root = effect["cascade"].as_str().unwrap();
-    let cascade = world.get(&format!("/v1/tenants/acme/cascades/{root}"));
-    assert_eq!(cascade.await.expect(200)["ledger"]["events"], 1);
+    let cascade = world.cascade("acme", &effect["cascade"]).await;
+    assert_eq!(cascade["ledger"]["events"], 1);
     world.stop().await;
 }
 

@@ -262,6 +262,13 @@ impl World {
         panic!("{path} stayed {last}");
     }
 
+    /// What a root event set off.
+    pub(crate) async fn cascade(&self, tenant: &str, root: &Value) -> Value {
+        let root = root.as_str().unwrap();
+        let path = format!("/v1/tenants/{tenant}/cascades/{root}");
+        self.get(&path).await.expect(200)
+    }
+
     /// Waits until an event is not waiting any more.
     pub(crate) async fn finished(&self, tenant: &str, event: &Value) -> Value {
         let path = format!("/v1/tenants/{tenant}/events/{}", event.as_str().unwrap());
