@@ -20,6 +20,7 @@ mod it {
     mod isolation;
     mod journey;
     mod limits;
+    mod lineage;
     mod openapi;
     mod refusals;
     mod repo;
