@@ -56,6 +56,11 @@ async fn only_what_an_action_is_declared_to_cause_is_adopted() {
     acted(&world, "off", policy("off"), "{}").await;
     let elsewhere = json!({"infer": "adopt", "causes": {"ticket.close": ["ticket.updated"]}});
     acted(&world, "elsewhere", elsewhere, "{}").await;
+    let path = "/v1/tenants/quiet";
+    world
+        .call("PUT", path, Some(policy("adopt")))
+        .await
+        .expect(201);
     // One action explains several events.
     let effects = world.get("/v1/tenants/acme/effects").await.expect(200);
     let effect = &effects["items"][0];
@@ -81,6 +86,7 @@ async fn only_what_an_action_is_declared_to_cause_is_adopted() {
         ("acme", without),
         ("off", about("x", "ticket.updated", "t-1")),
         ("elsewhere", about("x", "ticket.updated", "t-1")),
+        ("quiet", about("x", "ticket.updated", "t-1")),
     ] {
         assert_eq!(
             origin(&world, tenant, &event).await,
