@@ -21,6 +21,8 @@ pub(crate) const HEADER: &str = "Ringfence-Lineage";
 /// How often to look for keys that nothing is signed with any more.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 const MICROS_PER_SECOND: u64 = 1_000_000;
+/// A replaced key signs on while the new one is being written.
+const OVERLAP_US: u64 = MICROS_PER_SECOND;
 
 /// The keys that there are, the oldest first.
 #[derive(Debug, Clone)]
@@ -172,12 +174,14 @@ impl Keyring {
     /// Until when tokens may be valid that were signed with a key which this
     /// one replaced, in microseconds since 1970.
     pub(crate) fn outlived_us(&self, next: &LineageKey) -> u64 {
-        next.since_us.saturating_add(self.ttl_us)
+        let signed_us = next.since_us.saturating_add(OVERLAP_US);
+        signed_us.saturating_add(self.ttl_us)
     }
 
     /// Makes a new key, which signs from now on.
-    pub(crate) async fn rotate(&self, now_us: u64) -> Result<LineageKey, KeyError> {
+    pub(crate) async fn rotate(&self, now: impl Fn() -> u64) -> Result<LineageKey, KeyError> {
         let _one_at_a_time = self.changes.lock().await;
+        let now_us = now();
         self.tidy_keys(now_us).await?;
         let newest = self.store.put_lineage_key(secret()?, now_us).await?;
         let mut all = self.keys().all.clone();

@@ -67,10 +67,9 @@ pub(crate) async fn rotate(
     _: Operator,
     State(app): State<Arc<App>>,
 ) -> Result<(StatusCode, Json<LineageKeyView>), Problem> {
-    let now_us = app.now_us();
-    let rotated = app.lineage.rotate(now_us).await;
+    let rotated = app.lineage.rotate(|| app.now_us()).await;
     let key = rotated.map_err(|error| match error {
-        KeyError::Store(StoreError::Full { max, .. }) => full(&app, max, now_us),
+        KeyError::Store(StoreError::Full { max, .. }) => full(&app, max),
         KeyError::Store(error) => error.into(),
         KeyError::Randomness(_) => {
             tracing::error!(%error, "no lineage key was made");
@@ -85,14 +84,14 @@ pub(crate) async fn rotate(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-fn full(app: &App, max: u64, now_us: u64) -> Problem {
+fn full(app: &App, max: u64) -> Problem {
     let detail = format!("{max} lineage keys are kept, as many as the server keeps.");
     let problem = Problem::new(Kind::TOO_MANY_LINEAGE_KEYS, detail)
         .over(max, max)
         .hint("Each is removed when the tokens signed with it have expired; rotate again then.");
     match app.lineage.keys().all.get(1) {
         Some(second) => {
-            let wait_us = app.lineage.outlived_us(second).saturating_sub(now_us);
+            let wait_us = app.lineage.outlived_us(second).saturating_sub(app.now_us());
             problem.retry_after(wait_us.div_ceil(MICROS_PER_SECOND))
         }
         None => problem,

@@ -200,7 +200,7 @@ pub(crate) struct Lineage {
     cascade: String,
     /// How many executions stand between the root event and this one.
     depth: u32,
-    /// The execution that emitted it.
+    /// The execution that led to it.
     #[schema(required = false, pattern = "^[0-9a-f]{32}$")]
     parent: Option<String>,
     /// How it came about.
