@@ -3,8 +3,8 @@
 #
 #   scripts/fuzz.sh TARGET [SECONDS]
 #
-# TARGET is `upload` (any bytes), `module` (modules made of any bytes, as rules)
-# or `handle` (what a rule returns). What the session learns is kept in
+# TARGET is `upload` (any bytes), `module` (modules made of any bytes, as rules),
+# `handle` (what a rule returns) or `lineage` (lineage tokens). What the session learns is kept in
 # fuzz/corpus, and what it finds in fuzz/artifacts.
 #
 # The tests run the same functions on fixed inputs each time, so this is for
@@ -14,7 +14,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-target=${1:?"say what to fuzz: upload, module or handle"}
+target=${1:?"say what to fuzz: upload, module, handle or lineage"}
 seconds=${2:-60}
 
 if ! cargo +nightly --version >/dev/null 2>&1; then

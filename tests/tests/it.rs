@@ -21,6 +21,7 @@ mod it {
     mod isolation;
     mod journey;
     mod limits;
+    mod lineage;
     mod loops;
     mod openapi;
     mod quarantine;

@@ -83,9 +83,7 @@ impl Host {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel();
-        let server = ServerConfig {
-            operator_token: TOKEN.to_owned(),
-        };
+        let server = ServerConfig::new(TOKEN.to_owned());
         let metrics = Arc::new(Metrics::default());
         let served = tokio::spawn(ringfence_server::serve(
             listener,

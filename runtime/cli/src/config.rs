@@ -57,6 +57,10 @@ const DATA: &str = "data";
 /// More workers than any machine has cores.
 const WORKERS_MAX: usize = 1024;
 const RETENTION_HOURS_MAX: u64 = 10 * 366 * 24;
+/// A day; half of the retention where that is less.
+const LINEAGE_TTL_S: u64 = 24 * 60 * 60;
+/// An hour: what came so much later was caused by something else.
+const INFER_WINDOW_S_MAX: u64 = 60 * 60;
 /// Each takes up to `compile_memory_bytes` of memory.
 const UPLOADS_AT_ONCE_MAX: u64 = 256;
 /// As many as there are connections.
@@ -81,6 +85,8 @@ pub(crate) struct Config {
     pub(crate) run_in: RunIn,
     /// The engine.
     pub(crate) engine: EngineConfig,
+    /// How long a lineage token is valid, in seconds.
+    pub(crate) lineage_ttl_s: u64,
     /// Compiled components kept on disk, in bytes.
     pub(crate) artifact_bytes: u64,
 }
@@ -150,6 +156,8 @@ struct File {
     data: Option<PathBuf>,
     tenant_data: Option<PathBuf>,
     workers: Option<usize>,
+    lineage_ttl_s: Option<u64>,
+    infer_window_s: Option<u64>,
     run_in: Option<RunIn>,
     log: LogConfig,
     retention: Retention,
@@ -227,11 +235,16 @@ impl Config {
             engine.retention_s = hours * 60 * 60;
         }
         file.quarantine.apply(&mut engine);
+        let lineage_ttl_s = lineage_ttl_s(file.lineage_ttl_s, engine.retention_s)?;
+        if let Some(seconds) = file.infer_window_s {
+            engine.infer_window_s = seconds;
+        }
         let uploads = &mut engine.uploads;
         uploads.at_once = file.uploads.at_once.unwrap_or(uploads.at_once);
         uploads.places = file.uploads.places.unwrap_or(uploads.places);
         uploads.bytes = file.uploads.bytes.unwrap_or(uploads.bytes);
         Ok(Self {
+            lineage_ttl_s,
             artifact_bytes: file.artifacts.bytes.unwrap_or(ARTIFACT_BYTES),
             run_in: overrides.run_in.or(file.run_in).unwrap_or_default(),
             listen,
@@ -258,6 +271,12 @@ fn parse(text: &str) -> Result<File> {
             "`retention.hours` may be 1 to {RETENTION_HOURS_MAX}; {hours} was given"
         );
     }
+    if let Some(seconds) = file.infer_window_s {
+        ensure!(
+            (1..=INFER_WINDOW_S_MAX).contains(&seconds),
+            "`infer_window_s` may be 1 to {INFER_WINDOW_S_MAX}; {seconds} was given"
+        );
+    }
     let uploads = &file.uploads;
     for (name, given, max) in [
         ("uploads.at_once", uploads.at_once, UPLOADS_AT_ONCE_MAX),
@@ -277,6 +296,19 @@ fn parse(text: &str) -> Result<File> {
         limits.check().with_context(|| format!("`plans.{name}`"))?;
     }
     Ok(file)
+}
+
+/// A token that outlives the journal's record of its cascade would find an
+/// empty ledger, and so a new budget.
+fn lineage_ttl_s(given: Option<u64>, retention_s: u64) -> Result<u64> {
+    let seconds = given.unwrap_or_else(|| LINEAGE_TTL_S.min(retention_s / 2));
+    ensure!(
+        (1..retention_s).contains(&seconds),
+        "`lineage_ttl_s` may be 1 to {}, less than the journal is kept (`retention.hours`); {seconds} was given: \
+         a token that outlives its cascade's record would give the cascade a new budget",
+        retention_s - 1
+    );
+    Ok(seconds)
 }
 
 /// Plans are changes to the plan `standard`, which may itself be changed.
@@ -359,6 +391,25 @@ mod tests {
     }
 
     #[test]
+    fn a_lineage_token_does_not_outlive_the_journal() {
+        let ttl = |text: &str| {
+            let file = parse(text).unwrap();
+            let config = Config::new(file, Path::new(""), Overrides::default());
+            config.map(|config| (config.lineage_ttl_s, config.engine.infer_window_s))
+        };
+        assert_eq!(ttl("").unwrap(), (86_400, 30));
+        assert_eq!(ttl("retention.hours = 2").unwrap().0, 3_600);
+        let both = "lineage_ttl_s = 5\ninfer_window_s = 7";
+        assert_eq!(ttl(both).unwrap(), (5, 7));
+        for seconds in [0, 3_600, 7_200] {
+            let text = format!("lineage_ttl_s = {seconds}\nretention.hours = 1");
+            let said = ttl(&text).unwrap_err().to_string();
+            assert!(said.contains("`lineage_ttl_s` may be 1 to 3599"), "{said}");
+            assert!(said.contains("new budget"), "{said}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_place() {
         for (text, part) in [
             ("lisetn = '127.0.0.1:1'", "line 1"),
@@ -373,6 +424,7 @@ mod tests {
             ("quarantine.loops = 0", "`quarantine.loops` may be 1"),
             ("quarantine.run = 0", "line 1"),
             ("retention.hours = 0", "`retention.hours`"),
+            ("infer_window_s = 0", "`infer_window_s` may be 1 to 3600"),
             ("listen = '8700'", "listen"),
         ] {
             let error = parse(text).unwrap_err();

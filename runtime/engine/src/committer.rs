@@ -8,6 +8,7 @@ use ringfence_model::Draw;
 use ringfence_store::{CommitOutcome, RunCommit, Store};
 use tokio::sync::mpsc::Receiver;
 
+use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::observer::{EventDone, Observer};
 use crate::quarantine::Quarantines;
@@ -26,6 +27,7 @@ pub(crate) struct Committer {
     pub(crate) queue: Arc<Queue>,
     pub(crate) quarantines: Arc<Quarantines>,
     pub(crate) unsaved: Arc<Unsaved>,
+    pub(crate) causes: Arc<Causes>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
 }
@@ -79,6 +81,8 @@ impl Committer {
     fn committed(&self, mut step: Step, durable_us: u64) -> Released {
         let event = &step.job.event;
         if let Some(execution) = &step.execution {
+            // First, because the host application may take its actions now.
+            self.causes.committed(event, execution, durable_us);
             let kept = std::mem::take(&mut step.kept);
             self.unsaved.saved(&event.tenant, &execution.rule, kept);
             let stop = execution.stop.as_ref().map(|stop| stop.code);
@@ -122,6 +126,7 @@ impl Committer {
         step.execution = None;
         step.job.undurable.clear();
         step.job.spent = 0;
+        step.job.arrival = Draw::default();
         let commit = step::without_run(&step.job, Some(self.clock.now_us()));
         step.draw = commit.draw;
         step.dead_letters.clear();
@@ -188,8 +193,15 @@ impl Committer {
         }
     }
 
+    /// Gives back what a step drew, without what its event drew by arriving:
+    /// that stays drawn as long as the event is in memory.
     fn give_back(&self, step: &Step, draw: Draw) {
-        let event = &step.job.event;
+        let (event, arrival) = (&step.job.event, &step.job.arrival);
+        let draw = Draw {
+            events: draw.events.saturating_sub(arrival.events),
+            bytes: draw.bytes.saturating_sub(arrival.bytes),
+            ..draw
+        };
         let (tenant, cascade) = (&event.tenant, event.lineage.cascade);
         self.queue
             .with(|state| state.cascades.give_back(tenant, cascade, &draw));

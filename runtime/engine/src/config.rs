@@ -26,11 +26,14 @@ pub struct EngineConfig {
     pub parking: ParkingConfig,
     /// How long finished events and their journal are kept, in seconds.
     pub retention_s: u64,
+    /// How long after an action an event may be taken for what it caused, in
+    /// seconds; for tenants that want that.
+    pub infer_window_s: u64,
 }
 
 impl Default for EngineConfig {
     /// One worker per core; half of the cores for compiling; a week of
-    /// journal.
+    /// journal; half a minute for what actions cause.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -46,6 +49,7 @@ impl Default for EngineConfig {
             quarantine: BreakerConfig::default(),
             parking: ParkingConfig::default(),
             retention_s: 7 * 24 * 60 * 60,
+            infer_window_s: 30,
         }
     }
 }

@@ -8,10 +8,11 @@ use parking_lot::Mutex;
 use ringfence_governor::ActiveRule;
 use ringfence_model::{Event, Limits, TenantId};
 use ringfence_sandbox::{Runners, Sandbox, Threads};
-use ringfence_store::{Append, Store, StoreError};
+use ringfence_store::{Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::config::EngineConfig;
@@ -61,13 +62,14 @@ pub(crate) struct Inner {
     pub(crate) executor: Arc<Executor>,
     pub(crate) quarantines: Arc<Quarantines>,
     pub(crate) pager: Arc<Pager>,
+    pub(crate) causes: Arc<Causes>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Held by whoever changes tenants or rules, from the store to the loop.
     pub(crate) changes: Arc<tokio::sync::Mutex<()>>,
     pub(crate) uploads: UploadQueue,
     /// One permit per worker.
     evaluations: Arc<Semaphore>,
-    draining: AtomicBool,
+    pub(crate) draining: AtomicBool,
     running: Mutex<Option<Running>>,
 }
 
@@ -111,6 +113,7 @@ impl Engine {
         let registry = Arc::new(Registry::default());
         let queue = Arc::new(Queue::new(bounds, pages, Arc::clone(&registry)));
         let workers = config.workers.max(1);
+        let causes = Causes::new(Arc::clone(&registry), config.infer_window_s);
         let changes = Arc::default();
         let quarantines = Arc::new(Quarantines::new(
             Arc::clone(&store),
@@ -132,6 +135,7 @@ impl Engine {
                 }),
                 registry,
                 quarantines,
+                causes: Arc::new(causes),
                 queue: Arc::clone(&queue),
                 executor: Arc::new(Executor {
                     sandbox,
@@ -204,6 +208,7 @@ impl Engine {
             queue: Arc::clone(&inner.queue),
             quarantines: Arc::clone(&inner.quarantines),
             unsaved: Arc::clone(&inner.executor.unsaved),
+            causes: Arc::clone(&inner.causes),
             clock: Arc::clone(&inner.clock),
             observer,
         };
@@ -261,38 +266,6 @@ impl Engine {
         let state = self.inner.registry.get(tenant);
         let state = state.ok_or_else(|| EngineError::NoTenant(tenant.clone()))?;
         Ok(state.rules.rules().to_vec())
-    }
-
-    /// Accepts root events: all or none. They are durable when this answers.
-    pub async fn accept(
-        &self,
-        tenant: &TenantId,
-        events: Vec<Event>,
-    ) -> Result<Vec<Append>, EngineError> {
-        if self.inner.draining.load(Ordering::Relaxed) {
-            return Err(EngineError::Draining);
-        }
-        let limits = self.limits(tenant)?;
-        let mut bytes = 0;
-        for (index, event) in events.iter().enumerate() {
-            check(index, event, &limits)?;
-            bytes += event.size();
-        }
-        let count = events.len() as u64;
-        let now_us = self.clock().now_us();
-        self.inner
-            .queue
-            .reserve(tenant, count, bytes, &limits, now_us)?;
-        // The reservation must end even if the caller goes away.
-        let reservation = Reservation {
-            queue: Arc::clone(&self.inner.queue),
-            tenant: tenant.clone(),
-            count,
-            bytes,
-        };
-        let appended = self.store().append(events).await;
-        drop(reservation);
-        appended.map_err(|error| self.of_tenant(tenant, error))
     }
 
     /// Runs the matching rules on an event now and answers what they would
@@ -386,7 +359,7 @@ impl Engine {
     }
 }
 
-fn check(index: usize, event: &Event, limits: &Limits) -> Result<(), EngineError> {
+pub(crate) fn check(index: usize, event: &Event, limits: &Limits) -> Result<(), EngineError> {
     event
         .check()
         .map_err(|error| EngineError::Event { index, error })?;
@@ -399,18 +372,4 @@ fn check(index: usize, event: &Event, limits: &Limits) -> Result<(), EngineError
         });
     }
     Ok(())
-}
-
-/// Room that was made for events on their way to the disk.
-struct Reservation {
-    queue: Arc<Queue>,
-    tenant: TenantId,
-    count: u64,
-    bytes: u64,
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.queue.unreserve(&self.tenant, self.count, self.bytes);
-    }
 }

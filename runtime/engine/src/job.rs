@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ringfence_governor::ActiveRule;
-use ringfence_model::{Event, RuleName};
+use ringfence_governor::{ActiveRule, arrival};
+use ringfence_model::{Draw, Event, RuleName};
 use ringfence_store::{Decision, Seq};
 
 /// The work on one event: the rules that want it, one after the other.
@@ -31,6 +31,9 @@ pub(crate) struct Job {
     /// Rules in quarantine, for which it is to sleep once nothing else is to
     /// be done.
     pub(crate) parks: Vec<RuleName>,
+    /// What the event draws on its cascade's ledger by arriving. Drawn when it
+    /// is taken into memory; the next commit, its first, makes it durable.
+    pub(crate) arrival: Draw,
 }
 
 impl Job {
@@ -38,6 +41,7 @@ impl Job {
     pub(crate) fn new(seq: Seq, event: Arc<Event>, window: u64) -> Self {
         Self {
             seq,
+            arrival: arrival(&event),
             event,
             window,
             decided: Vec::new(),
@@ -48,6 +52,15 @@ impl Job {
             spent: 0,
             parks: Vec::new(),
         }
+    }
+
+    /// Some rules were decided before a restart, or before it slept, and what
+    /// it draws by arriving was committed with the first of them or then.
+    pub(crate) fn resume(&mut self, decided: Vec<RuleName>, slept: bool) {
+        if slept || !decided.is_empty() {
+            self.arrival = Draw::default();
+        }
+        self.decided = decided;
     }
 
     /// Sets the rules that want it, without those decided before.
@@ -89,6 +102,7 @@ impl Job {
     pub(crate) fn committed(&mut self) {
         self.undurable.clear();
         self.spent = 0;
+        self.arrival = Draw::default();
         self.advance();
     }
 

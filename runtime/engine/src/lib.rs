@@ -7,7 +7,9 @@
 //! at once and lets the events' subjects go on. A crash between any two steps
 //! repeats work whose ids are derived, and so changes nothing.
 
+mod accept;
 mod batch;
+mod causes;
 mod clock;
 mod committer;
 mod config;
@@ -31,6 +33,7 @@ mod unsaved;
 mod uploads;
 mod worker;
 
+pub use accept::Receipt;
 pub use clock::{Clock, SystemClock};
 pub use config::EngineConfig;
 pub use engine::{Engine, Stats};

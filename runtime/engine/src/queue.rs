@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use ringfence_governor::{
     Cascades, Claim, ClaimId, Costs, Rate, RateLimiter, Scheduler, Share, Ticket,
 };
-use ringfence_model::{Ledger, Limits, RuleName, TenantId};
+use ringfence_model::{Draw, Ledger, Limits, RuleName, TenantId};
 use ringfence_store::{Accepted, Pending, Seq};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -278,7 +278,8 @@ impl Queue {
         window.paging = false;
         for pending in page {
             let mut job = Job::new(pending.seq, pending.event, lifetime);
-            job.decided = pending.decided.into_iter().map(|d| d.rule).collect();
+            let decided = pending.decided.into_iter().map(|d| d.rule);
+            job.resume(decided.collect(), pending.slept);
             state.load(tenant, job, pending.ledger);
         }
         if let Some(window) = state.windows.get_mut(tenant) {
@@ -304,7 +305,8 @@ impl Queue {
         }
         for pending in woken {
             let mut job = Job::new(pending.seq, pending.event, lifetime);
-            job.decided = pending.decided.into_iter().map(|d| d.rule).collect();
+            let decided = pending.decided.into_iter().map(|d| d.rule);
+            job.resume(decided.collect(), pending.slept);
             state.load(tenant, job, pending.ledger);
         }
         self.work.notify_all();
@@ -484,13 +486,16 @@ impl State {
 
     fn load(&mut self, tenant: &TenantId, job: Job, ledger: Ledger) {
         let (cascade, subject) = (job.event.lineage.cascade, job.event.subject.clone());
-        let bytes = job.event.size();
+        let (bytes, arrival) = (job.event.size(), job.arrival);
         if self
             .scheduler
             .push(tenant, subject.as_deref(), Box::new(job))
             .is_ok()
         {
             self.cascades.enter(tenant, cascade, ledger);
+            if arrival != Draw::default() {
+                self.cascades.arrive(tenant, cascade, &arrival);
+            }
             if let Some(window) = self.windows.get_mut(tenant) {
                 window.events += 1;
                 window.bytes += bytes;

@@ -127,6 +127,7 @@ impl Engine {
         self.inner.registry.remove(tenant);
         self.inner.queue.remove(tenant);
         self.inner.quarantines.forget_tenant(tenant);
+        self.inner.causes.remove(tenant);
         Ok(self.store().delete_tenant(tenant).await?)
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn without_run(job: &Job, done_us: Option<u64>) -> RunCommit {
         effects: Vec::new(),
         draw: Draw {
             fuel: job.spent,
-            ..Draw::default()
+            ..job.arrival
         },
         state_bytes_max: u64::MAX,
         completion: done_us.map(|done_us| Completion { done_us }),

@@ -178,11 +178,17 @@ impl Worker {
         }
         let limits = tenant.limits.lowered(&rule.activation.limits);
         let (owner, cascade) = (&event.tenant, event.lineage.cascade);
+        let arrived = event.lineage.arrived();
         let verdict = self
             .queue
-            .with(|state| state.cascades.admit(owner, cascade, &limits));
+            .with(|state| state.cascades.admit(owner, cascade, arrived, &limits));
         let fuel = match verdict {
             Verdict::Run { fuel } => fuel,
+            // Depth is the event's own; another rule may allow more of it.
+            Verdict::Exhausted(Dimension::Depth) => {
+                let stop = self.exhausted(event, Dimension::Depth, &limits);
+                return Attempt::Decided(step::not_run(rule, stop));
+            }
             Verdict::Exhausted(dimension) => return Attempt::Exhausted(dimension, limits),
         };
         let not_run = match self.executor.plan(rule, event, limits, fuel) {

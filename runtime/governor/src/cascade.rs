@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use ringfence_model::{CascadeId, Dimension, Draw, Evidence, Ledger, Limits, Stop, TenantId};
+use ringfence_model::{
+    CascadeId, Dimension, Draw, Event, Evidence, Ledger, Limits, Stop, TenantId,
+};
 
 use crate::explain::Who;
 
@@ -16,7 +18,8 @@ pub struct Cascades {
 #[derive(Debug)]
 struct Open {
     ledger: Ledger,
-    /// Set when a follow-up event did not fit: no more runs then.
+    /// Set when a follow-up event, or one from outside, did not fit: no more
+    /// runs then.
     used_up: Option<Dimension>,
     /// Events in memory that belong to it.
     events: u64,
@@ -69,10 +72,24 @@ impl Cascades {
         }
     }
 
+    /// An event from outside belongs to this cascade and is in memory now:
+    /// draws what [`arrival`] says. Nobody decided whether it fits when it was
+    /// made, so [`Self::admit`] does when its turn comes.
+    pub fn arrive(&mut self, tenant: &TenantId, cascade: CascadeId, arrival: &Draw) {
+        self.draw(tenant, cascade, arrival);
+    }
+
     /// Decides about a run, and draws one execution for it. Runs of the same
     /// cascade that are under way may together overdraw its fuel by what they
-    /// were granted.
-    pub fn admit(&mut self, tenant: &TenantId, cascade: CascadeId, limits: &Limits) -> Verdict {
+    /// were granted. `arrived` is the depth of the event, if it is one that
+    /// arrived.
+    pub fn admit(
+        &mut self,
+        tenant: &TenantId,
+        cascade: CascadeId,
+        arrived: Option<u32>,
+        limits: &Limits,
+    ) -> Verdict {
         let Some(open) = self.open.get_mut(&(tenant.clone(), cascade)) else {
             // Its tenant was removed; the commit will find that out.
             return Verdict::Run { fuel: limits.fuel };
@@ -80,6 +97,19 @@ impl Cascades {
         let ledger = &mut open.ledger;
         if let Some(dimension) = open.used_up {
             return Verdict::Exhausted(dimension);
+        }
+        if let Some(depth) = arrived {
+            let depth = u64::from(depth);
+            if depth > limits.cascade_depth {
+                return Verdict::Exhausted(Dimension::Depth);
+            }
+            let mut of_events = [Dimension::Events, Dimension::Bytes].into_iter();
+            let exceeds =
+                |dimension: &Dimension| ledger.used(*dimension) > dimension.budget(limits);
+            if let Some(dimension) = of_events.find(exceeds) {
+                open.used_up = Some(dimension);
+                return Verdict::Exhausted(dimension);
+            }
         }
         let executions = ledger.executions + 1;
         if executions > limits.cascade_executions {
@@ -142,7 +172,7 @@ impl Cascades {
     ) -> Option<Dimension> {
         let open = self.open.get(&(tenant.clone(), cascade))?;
         let after = open.ledger.after(follow_ups);
-        let dimension = exceeded(&after, limits)?;
+        let dimension = exceeded(&after, follow_ups.depth, limits)?;
         self.is_untold(tenant, cascade, dimension)
             .then_some(dimension)
     }
@@ -185,12 +215,16 @@ impl Cascades {
             ..Draw::default()
         };
         let after = open.ledger.after(&draw);
-        match exceeded(&after, limits) {
+        match exceeded(&after, draw.depth, limits) {
             Some(dimension) => {
                 if dimension != Dimension::Depth {
                     open.used_up = Some(dimension);
                 }
-                Some(open.stop(dimension, after.used(dimension), limits))
+                let usage = match dimension {
+                    Dimension::Depth => draw.depth,
+                    shared => after.used(shared),
+                };
+                Some(open.stop(dimension, usage, limits))
             }
             None => {
                 open.ledger = after;
@@ -228,10 +262,18 @@ impl Cascades {
     }
 }
 
-/// The first dimension of follow-up events that a ledger exceeds.
-fn exceeded(after: &Ledger, limits: &Limits) -> Option<Dimension> {
+/// The first dimension of follow-up events that a ledger exceeds after them.
+/// The ledger's own depth may be that of an event whose branch is another, so
+/// theirs is what counts.
+fn exceeded(after: &Ledger, depth: u64, limits: &Limits) -> Option<Dimension> {
     let mut follow_ups = [Dimension::Depth, Dimension::Events, Dimension::Bytes].into_iter();
-    follow_ups.find(|dimension| after.used(*dimension) > dimension.budget(limits))
+    follow_ups.find(|dimension| {
+        let used = match dimension {
+            Dimension::Depth => depth,
+            shared => after.used(*shared),
+        };
+        used > dimension.budget(limits)
+    })
 }
 
 impl Open {
@@ -249,6 +291,21 @@ impl Open {
             return stop;
         }
         stop.with_evidence(evidence)
+    }
+}
+
+/// What an event draws on its cascade's ledger by arriving: an event from
+/// outside that belongs to a cascade counts as a follow-up of it. Root events
+/// draw nothing, and those that a rule emitted were drawn when it did.
+pub fn arrival(event: &Event) -> Draw {
+    match event.lineage.arrived() {
+        None => Draw::default(),
+        Some(depth) => Draw {
+            depth: depth.into(),
+            events: 1,
+            bytes: event.size(),
+            ..Draw::default()
+        },
     }
 }
 
@@ -289,7 +346,7 @@ mod tests {
         let mut cascades = opened();
         let small = limits(1, 50, 1);
         assert_eq!(
-            cascades.admit(&tenant, ROOT, &small),
+            cascades.admit(&tenant, ROOT, None, &small),
             Verdict::Run { fuel: 50 }
         );
         let code = |verdict| match verdict {
@@ -297,13 +354,13 @@ mod tests {
             Verdict::Run { .. } => panic!("not stopped"),
         };
         assert_eq!(
-            code(cascades.admit(&tenant, ROOT, &small)),
+            code(cascades.admit(&tenant, ROOT, None, &small)),
             StopCode::CascadeExecutions
         );
         cascades.used(&tenant, ROOT, 50);
         let more = limits(9, 50, 1);
         assert_eq!(
-            code(cascades.admit(&tenant, ROOT, &more)),
+            code(cascades.admit(&tenant, ROOT, None, &more)),
             StopCode::CascadeFuel
         );
         let mut follow_up = |depth, bytes| {
@@ -326,10 +383,10 @@ mod tests {
         };
         assert_eq!(follow_up(&mut cascades, 4), Some(StopCode::CascadeDepth));
         let run = Verdict::Run { fuel: 100 };
-        assert_eq!(cascades.admit(&tenant, ROOT, &limits), run);
+        assert_eq!(cascades.admit(&tenant, ROOT, None, &limits), run);
         assert_eq!(follow_up(&mut cascades, 1), None);
         assert_eq!(follow_up(&mut cascades, 1), Some(StopCode::CascadeEvents));
-        let verdict = cascades.admit(&tenant, ROOT, &limits);
+        let verdict = cascades.admit(&tenant, ROOT, None, &limits);
         assert_eq!(verdict, Verdict::Exhausted(Dimension::Events));
     }
 
@@ -374,6 +431,48 @@ mod tests {
         assert!(!stop.message.contains("`a`"), "{}", stop.message);
     }
 
+    fn arriving(depth: u64, bytes: u64) -> Draw {
+        Draw {
+            depth,
+            events: 1,
+            bytes,
+            ..Draw::default()
+        }
+    }
+
+    /// A cascade of a small budget, and what is said about an event that
+    /// arrived, by the dimension that it exceeds.
+    #[test]
+    fn who_arrives_is_judged_when_its_turn_comes() {
+        let tenant = tenant();
+        for (arrivals, depth, code) in [
+            (vec![arriving(3, 1)], 3, None),
+            (vec![arriving(4, 1)], 4, Some(StopCode::CascadeDepth)),
+            (vec![arriving(1, 1); 3], 1, Some(StopCode::CascadeEvents)),
+            (vec![arriving(1, 1_001)], 1, Some(StopCode::CascadeBytes)),
+        ] {
+            let limits = limits(9, 900, 2);
+            let mut cascades = opened();
+            for arrival in &arrivals {
+                cascades.arrive(&tenant, ROOT, arrival);
+            }
+            let stop = |verdict| match verdict {
+                Verdict::Exhausted(dimension) => Some(dimension.code()),
+                Verdict::Run { .. } => None,
+            };
+            let arrived = cascades.admit(&tenant, ROOT, Some(depth), &limits);
+            assert_eq!(stop(arrived), code, "{arrivals:?}");
+            // Depth is not shared; the rest is.
+            let others = cascades.admit(&tenant, ROOT, None, &limits);
+            let shared = code.filter(|code| *code != StopCode::CascadeDepth);
+            assert_eq!(stop(others), shared, "{arrivals:?}");
+            if shared.is_none() {
+                let follow_up = cascades.follow_up(&tenant, ROOT, 1, 1, &limits);
+                assert_eq!(follow_up, None, "{arrivals:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_cascade_is_forgotten_with_its_last_event() {
         let tenant = tenant();
@@ -400,7 +499,7 @@ mod tests {
             let (mut started, mut used, mut emitted, mut most_under_way) = (0, 0, 0, 0);
             for (begin, amount, depth) in steps {
                 if begin {
-                    if let Verdict::Run { fuel: granted } = cascades.admit(&tenant, ROOT, &limits) {
+                    if let Verdict::Run { fuel: granted } = cascades.admit(&tenant, ROOT, None, &limits) {
                         prop_assert!(granted <= limits.fuel && granted > 0);
                         prop_assert!(used < fuel);
                         started += 1;

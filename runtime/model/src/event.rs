@@ -83,6 +83,15 @@ impl Lineage {
             origin: Origin::Root,
         }
     }
+
+    /// Its depth, if it came from outside into a cascade that was there: then
+    /// nobody has judged it yet.
+    pub fn arrived(&self) -> Option<u32> {
+        match self.origin {
+            Origin::Root | Origin::Emitted => None,
+            Origin::Returned | Origin::Inferred => Some(self.depth),
+        }
+    }
 }
 
 /// An attribute of an event is missing or out of bounds.

@@ -60,6 +60,12 @@ impl Json {
         self.0.len() as u64
     }
 
+    /// What a member of this object holds, if that is a string.
+    pub fn text_of(&self, member: &str) -> Option<String> {
+        let value = self.to_value();
+        value.get(member)?.as_str().map(str::to_owned)
+    }
+
     /// The text as a tree.
     pub fn to_value(&self) -> serde_json::Value {
         serde_json::from_str(&self.0).unwrap_or(serde_json::Value::Null)

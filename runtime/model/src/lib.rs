@@ -11,6 +11,7 @@ mod id;
 mod json;
 mod ledger;
 mod limits;
+mod lineage;
 mod manifest;
 mod meter;
 mod name;
@@ -30,6 +31,7 @@ pub use id::{CascadeId, Digest, EffectId, EventId, ExecutionId, IdError, Version
 pub use json::{Json, JsonError};
 pub use ledger::{Dimension, Draw, Ledger};
 pub use limits::{LimitError, LimitInfo, LimitOverrides, LimitScope, Limits};
+pub use lineage::{LineageError, LineageKey, LineageToken};
 pub use manifest::{Manifest, ManifestError, Trigger, pattern_matches};
 pub use meter::{Meter, RunLimits};
 pub use name::{NameError, RuleName, TenantId};

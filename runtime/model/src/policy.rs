@@ -190,6 +190,11 @@ impl Policy {
         }
     }
 
+    /// Whether events without lineage are taken for what actions caused.
+    pub fn adopts(&self) -> bool {
+        self.infer == Inference::Adopt
+    }
+
     /// The event types that an action comes back as.
     pub fn caused_by(&self, action: &str) -> &[String] {
         self.causes.get(action).map_or(&[], Vec::as_slice)

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::auth::Authenticator;
 use crate::body::BodyMemory;
+use crate::lineage::Keyring;
 use crate::metrics::Metrics;
 
 /// Long polls at one moment, of all tenants.
@@ -19,6 +20,7 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) authenticator: Authenticator,
     pub(crate) body_memory: BodyMemory,
+    pub(crate) lineage: Keyring,
     /// Bounds long polls.
     pub(crate) polls: Arc<Semaphore>,
     /// True from the moment that the server begins to shut down.
@@ -30,6 +32,7 @@ impl App {
         engine: Engine,
         metrics: Arc<Metrics>,
         operator_token: &str,
+        lineage: Keyring,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -37,6 +40,7 @@ impl App {
             metrics,
             authenticator: Authenticator::new(operator_token),
             body_memory: BodyMemory::default(),
+            lineage,
             polls: Arc::new(Semaphore::new(POLLS_MAX)),
             stopping,
         }

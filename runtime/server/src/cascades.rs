@@ -33,7 +33,7 @@ pub(crate) struct CascadeView {
     #[schema(value_type = wire::Ledger)]
     budget: Ledger,
     /// Its events in the order of the log, the root first. An event's
-    /// `lineage.parent` is the execution that emitted it.
+    /// `lineage.parent` is the execution that led to it.
     #[schema(value_type = Vec<CascadeEvent>)]
     events: Vec<EventRecord>,
     /// Whether there are more than were asked for.

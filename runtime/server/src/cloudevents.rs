@@ -7,10 +7,13 @@ mod binary;
 mod data;
 mod structured;
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use ringfence_model::{Ancestry, Event, EventError, EventId, Json, Lineage, TenantId};
 
 use crate::body;
+use crate::lineage::{self, Keys};
 use crate::problem::{Kind, Problem};
 use crate::time;
 
@@ -34,6 +37,28 @@ pub(crate) struct Taker {
     pub(crate) tenant: TenantId,
     /// Microseconds since 1970.
     pub(crate) now_us: u64,
+    /// What lineage tokens are signed with.
+    pub(crate) keys: Arc<Keys>,
+    /// The lineage that the request's header has, for events that have none
+    /// themselves; with its text.
+    pub(crate) of_request: Option<(String, Lineage)>,
+}
+
+impl Taker {
+    fn read(&self, place: &'static str, text: &str) -> Result<Lineage, Refusal> {
+        self.keys.read(place, text, &self.tenant, self.now_us)
+    }
+
+    /// An event's lineage, by what it says itself and by its request.
+    fn lineage(&self, id: EventId, own: Option<&str>) -> Result<Lineage, Refusal> {
+        match (own, &self.of_request) {
+            (None, None) => Ok(Lineage::root(id)),
+            (None, Some((_, lineage))) => Ok(*lineage),
+            (Some(own), None) => self.read(lineage::ATTRIBUTE, own),
+            (Some(own), Some((text, lineage))) if own == text => Ok(*lineage),
+            (Some(_), Some(_)) => Err(lineage::conflict()),
+        }
+    }
 }
 
 /// Why an event, and with it the request, is refused.
@@ -47,7 +72,11 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn new(kind: Kind, attribute: Option<&'static str>, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        kind: Kind,
+        attribute: Option<&'static str>,
+        detail: impl Into<String>,
+    ) -> Self {
         Self {
             kind,
             detail: detail.into(),
@@ -79,6 +108,9 @@ impl From<Refusal> for Problem {
             return problem
                 .limit(BATCH_EVENTS_MAX as u64)
                 .hint("Nothing was accepted. Send the events in several batches.");
+        }
+        if let Some(hint) = lineage::hint(refusal.kind) {
+            return problem.hint(hint);
         }
         match refusal.index {
             Some(_) => problem
@@ -119,8 +151,13 @@ pub(crate) fn events(
     form: Form,
     headers: &HeaderMap,
     body: &[u8],
-    taker: &Taker,
+    mut taker: Taker,
 ) -> Result<Vec<Event>, Refusal> {
+    if let Some(text) = lineage::header(headers)? {
+        let read = taker.read(lineage::HEADER, text)?;
+        taker.of_request = Some((text.to_owned(), read));
+    }
+    let taker = &taker;
     match form {
         Form::Structured => structured::one(body, taker).map(|event| vec![event]),
         Form::Batch => structured::batch(body, taker),
@@ -137,6 +174,7 @@ struct Attributes<T> {
     ty: Option<T>,
     subject: Option<T>,
     time: Option<T>,
+    lineage: Option<T>,
 }
 
 impl<T: AsRef<str> + Into<String>> Attributes<T> {
@@ -173,7 +211,7 @@ impl<T: AsRef<str> + Into<String>> Attributes<T> {
             time,
             data,
             accepted_us: taker.now_us,
-            lineage: Lineage::root(id),
+            lineage: taker.lineage(id, self.lineage.as_ref().map(AsRef::as_ref))?,
             ancestry: Ancestry::default(),
         };
         event.check().map_err(|error| {

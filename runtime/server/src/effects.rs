@@ -40,10 +40,19 @@ pub(crate) struct TakeEffects {
     wait_ms: Option<u64>,
 }
 
+/// An effect, with what events that it causes are sent with.
+#[derive(Debug, Serialize)]
+pub(crate) struct Delivery {
+    #[serde(flatten)]
+    effect: Outgoing,
+    lineage: String,
+}
+
 /// Effects that wait, oldest first
 ///
 /// They stay until they are acknowledged, so whoever takes them may take
-/// them again; an effect's `id` tells repetitions.
+/// them again; an effect's `id` tells repetitions. Send each effect's `lineage`
+/// along with the events that it causes.
 #[utoipa::path(
     get, path = "/v1/tenants/{tenant}/effects", operation_id = "takeEffects", tag = "effects",
     params(("tenant" = String, Path, description = "The tenant's name."), TakeEffects),
@@ -53,7 +62,7 @@ pub(crate) async fn take(
     access: Access<Read>,
     Asked(query): Asked<TakeEffects>,
     State(app): State<Arc<App>>,
-) -> Result<Json<Page<Outgoing>>, Problem> {
+) -> Result<Json<Page<Delivery>>, Problem> {
     let limit = page::size(query.limit)?;
     let after = page::cursor(query.after.as_deref())?.unwrap_or(0);
     let wait_ms = query.wait_ms.unwrap_or(0);
@@ -70,6 +79,15 @@ pub(crate) async fn take(
     } else {
         let wait = Duration::from_millis(wait_ms);
         poll(&app, access.tenant(), after, limit, wait).await?
+    };
+    let now_us = app.now_us();
+    let sign = |effect| Delivery {
+        lineage: app.lineage.sign(access.tenant(), &effect, now_us),
+        effect,
+    };
+    let page = ringfence_store::Page {
+        items: page.items.into_iter().map(sign).collect(),
+        next: page.next,
     };
     Ok(Json(page.into()))
 }

@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use ringfence_engine::ActiveRule;
-use ringfence_model::{Event, EventId, ExecutionId, RuleName, Stop, VersionId};
-use ringfence_store::{Append, EventRecord, EventState, Outcome, SkipReason};
+use ringfence_model::{Event, EventId, ExecutionId, Origin, RuleName, Stop, VersionId};
+use ringfence_store::{EventRecord, EventState, Outcome, SkipReason};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -42,9 +42,14 @@ pub(crate) struct AcceptedEvent {
     /// same event sent twice is one.
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     id: Hex,
-    /// Its cascade: itself.
+    /// Its cascade: itself, or the one that the event which led to it belongs
+    /// to. Of a duplicate, that of the event that was accepted first.
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     cascade: Hex,
+    /// How it came about: `root`, `returned` with the lineage of an effect, or
+    /// `inferred` to be what an effect caused.
+    #[schema(value_type = wire::Origin)]
+    origin: Origin,
     /// Whether it had been accepted before; it is then not run again.
     duplicate: bool,
 }
@@ -71,10 +76,15 @@ impl Serialize for Hex {
 /// Takes CloudEvents 1.0 over HTTP in structured, batch or binary form: up
 /// to 10,000 events and 32 MiB. All are accepted or none; when this answers,
 /// they are on disk. An event with a (source, id) that was accepted before is
-/// accepted again and not run again.
+/// accepted again and not run again. An event that an effect caused belongs to
+/// the effect's cascade if it has the effect's `lineage`, as extension
+/// attribute `ringfencelineage` or by the header.
 #[utoipa::path(
     post, path = "/v1/tenants/{tenant}/events", operation_id = "acceptEvents", tag = "events",
-    params(("tenant" = String, Path, description = "The tenant's name.")),
+    params(
+        ("tenant" = String, Path, description = "The tenant's name."),
+        ("Ringfence-Lineage" = Option<String>, Header, description = "The `lineage` of the effect that caused the events of this request which have no `ringfencelineage` of their own."),
+    ),
     request_body(
         description = "One event, or a batch. In binary form the body is the event's data and its attributes are in `ce-` headers.",
         content(
@@ -94,20 +104,19 @@ pub(crate) async fn accept(
 ) -> Result<(StatusCode, Json<AcceptedView>), Problem> {
     let form = cloudevents::form(&headers)?;
     let (events, share) = read(&app, &access, form, headers, body).await?;
-    let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
-    let appends = app
+    let receipts = app
         .engine
         .accept(access.tenant(), events)
         .await
         .map_err(|error| place(error.into(), form))?;
     drop(share);
-    let accepted: Vec<AcceptedEvent> = ids
+    let accepted: Vec<AcceptedEvent> = receipts
         .into_iter()
-        .zip(appends)
-        .map(|(id, append)| AcceptedEvent {
-            id: Hex(id),
-            cascade: Hex(id),
-            duplicate: append == Append::Duplicate,
+        .map(|receipt| AcceptedEvent {
+            id: Hex(receipt.event),
+            cascade: Hex(receipt.lineage.cascade),
+            origin: receipt.lineage.origin,
+            duplicate: receipt.is_duplicate(),
         })
         .collect();
     let duplicates = accepted.iter().filter(|event| event.duplicate).count();
@@ -142,6 +151,8 @@ pub(crate) async fn read(
     let taker = Taker {
         tenant: access.tenant().clone(),
         now_us: app.now_us(),
+        keys: app.lineage.keys(),
+        of_request: None,
     };
     let events = parse(form, headers, held.bytes, taker).await?;
     Ok((events, held.share))
@@ -154,7 +165,7 @@ async fn parse(
     taker: Taker,
 ) -> Result<Vec<Event>, Problem> {
     let here = bytes.len() <= PARSED_HERE_BYTES_MAX;
-    let work = move || cloudevents::events(form, &headers, &bytes, &taker);
+    let work = move || cloudevents::events(form, &headers, &bytes, taker);
     if here {
         return Ok(work()?);
     }

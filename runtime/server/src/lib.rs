@@ -6,6 +6,8 @@
 //! - `auth` decides who calls and what they may do, before any handler runs;
 //! - `body`, `path`, `page` and `cloudevents` read what clients send, each
 //!   with its bounds;
+//! - `lineage` signs where effects come from, and reads it on events that
+//!   they cause;
 //! - `problem` is the one shape of every refusal, and `refusals` says which
 //!   problem each error of the rooms below is.
 //!
@@ -30,6 +32,8 @@ mod graph;
 mod health;
 mod histogram;
 mod leftover;
+mod lineage;
+mod lineage_keys;
 mod metrics;
 mod openapi;
 mod page;

@@ -47,6 +47,11 @@ kinds! {
     INVALID_JSON = 400 "invalid-json" "The request's body is not JSON.";
     INVALID_PATH = 400 "invalid-path" "A part of the path is not a name or an id.";
     INVALID_QUERY = 400 "invalid-query" "A query parameter is unknown or has a value that it may not have.";
+    LINEAGE_CONFLICT = 400 "lineage-conflict" "An event and its request say different things about where it comes from.";
+    LINEAGE_EXPIRED = 400 "lineage-expired" "A lineage token is too old.";
+    LINEAGE_FORGED = 400 "lineage-forged" "A lineage token was not signed by this server, or was changed.";
+    LINEAGE_MALFORMED = 400 "lineage-malformed" "A text is not a lineage token.";
+    LINEAGE_OF_OTHER_TENANT = 400 "lineage-of-other-tenant" "A lineage token is of another tenant.";
     UNAUTHENTICATED = 401 "unauthenticated" "A valid bearer token is required.";
     MISSING_SCOPE = 403 "missing-scope" "The token does not have the scope that this call needs.";
     OPERATOR_ONLY = 403 "operator-only" "This call is the operator's.";
@@ -64,6 +69,7 @@ kinds! {
     METHOD_NOT_ALLOWED = 405 "method-not-allowed" "The path does not take this method.";
     BODY_TIMEOUT = 408 "body-timeout" "The request's body did not arrive in time.";
     LIMIT_REACHED = 409 "limit-reached" "As many are kept as the tenant's limits allow.";
+    TOO_MANY_LINEAGE_KEYS = 409 "too-many-lineage-keys" "As many lineage keys are kept as the server keeps.";
     BATCH_TOO_LARGE = 413 "batch-too-large" "The batch has too many events.";
     BODY_TOO_LARGE = 413 "body-too-large" "The request's body is too large.";
     COMPONENT_TOO_LARGE = 413 "component-too-large" "The component is larger than the tenant's limit.";

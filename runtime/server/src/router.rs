@@ -18,7 +18,7 @@ use crate::openapi::{self, Document};
 use crate::problem::{self, Kind, Problem, Refused};
 use crate::{
     activations, bundle, cascades, dead_letters, effects, evaluate, events, executions, graph,
-    health, quarantine, rules, tenants, tokens, usage,
+    health, lineage_keys, quarantine, rules, tenants, tokens, usage,
 };
 
 /// All routes, with the document that describes them.
@@ -45,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(dead_letters::list))
         .routes(routes!(effects::take))
         .routes(routes!(effects::acknowledge))
+        .routes(routes!(lineage_keys::list, lineage_keys::rotate))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

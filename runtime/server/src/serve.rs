@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use crate::app::App;
+use crate::lineage::{self, Keyring};
 use crate::metrics::Metrics;
 use crate::peer::Peer;
 use crate::router::router;
@@ -38,6 +39,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct ServerConfig {
     /// The operator's token, which may do everything. Kept hashed.
     pub operator_token: String,
+    /// How long a lineage token is valid, in seconds. Shorter than the journal
+    /// is kept, or a token would outlive its cascade's ledger.
+    pub lineage_ttl_s: u64,
+}
+
+impl ServerConfig {
+    /// The default in all but the operator's token: lineage tokens are valid
+    /// for a day.
+    pub fn new(operator_token: String) -> Self {
+        Self {
+            operator_token,
+            lineage_ttl_s: 24 * 60 * 60,
+        }
+    }
 }
 
 // The token is a secret.
@@ -50,7 +65,8 @@ impl std::fmt::Debug for ServerConfig {
 /// Serves until `shutdown` resolves, then refuses new work, answers what was
 /// begun (for up to 10 seconds), drains the engine and closes the store.
 ///
-/// Fails if the operator's token is empty or the listener has no address.
+/// Fails if the operator's token is empty, the listener has no address, or the
+/// keys for lineage tokens cannot be had.
 pub async fn serve(
     listener: TcpListener,
     engine: Engine,
@@ -63,19 +79,25 @@ pub async fn serve(
         return Err(io::Error::new(io::ErrorKind::InvalidInput, detail));
     }
     let address = listener.local_addr()?;
+    let store = Arc::clone(engine.store());
+    let now_us = engine.clock().now_us();
+    let keyring = Keyring::open(store, config.lineage_ttl_s, now_us).await;
     let (stop, stopping) = watch::channel(false);
     let app = Arc::new(App::new(
         engine.clone(),
         metrics,
         &config.operator_token,
+        keyring.map_err(io::Error::other)?,
         stopping.clone(),
     ));
+    let tidying = tokio::spawn(lineage::tidy(Arc::clone(&app)));
     tracing::info!(%address, "listening");
     let mut connections = accept(listener, &router(app), shutdown, &stopping).await;
     tracing::info!(open = connections.len(), "shutting down");
     // The receivers are gone only if no connection is open.
     let _ = stop.send(true);
     drain(&mut connections).await;
+    tidying.abort();
     engine.drain().await;
     engine.store().close().await;
     tracing::info!("stopped");

@@ -200,7 +200,7 @@ pub(crate) struct Lineage {
     cascade: String,
     /// How many executions stand between the root event and this one.
     depth: u32,
-    /// The execution that emitted it.
+    /// The execution that led to it.
     #[schema(required = false, pattern = "^[0-9a-f]{32}$")]
     parent: Option<String>,
     /// How it came about.
@@ -456,6 +456,10 @@ pub(crate) struct Outgoing {
     action: Action,
     /// When it was made durable, in microseconds since 1970.
     since_us: u64,
+    /// What events that it causes are sent with: a signed text that names its
+    /// cascade, its run and the depth, and expires. It is another each time.
+    #[schema(pattern = "^[A-Za-z0-9_-]{92}$")]
+    lineage: String,
 }
 
 /// A CloudEvent 1.0 in JSON. Extension attributes are accepted.
@@ -477,6 +481,8 @@ pub(crate) struct CloudEvent {
     time: Option<String>,
     /// JSON or text; JSON where it is not said.
     datacontenttype: Option<String>,
+    /// The `lineage` of the effect that caused it.
+    ringfencelineage: Option<String>,
     /// The payload.
     #[schema(value_type = Value, required = false)]
     data: (),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use ringfence_model::{
-    Activation, Digest, Limits, Manifest, RuleName, Tenant, TenantId, Token, VersionId,
+    Activation, Digest, Limits, LineageKey, Manifest, RuleName, Tenant, TenantId, Token, VersionId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +48,8 @@ pub enum PutVersion {
     Existed(Box<VersionRecord>),
 }
 
-/// Tenants, tokens, rules, versions and activations. Each call is one
-/// durable transaction.
+/// Tenants, tokens, rules, versions and activations, and the keys for lineage
+/// tokens. Each call is one durable transaction.
 #[async_trait]
 pub trait Catalog: Send + Sync + 'static {
     /// Creates a tenant or replaces its record; true if it is new.
@@ -108,4 +108,20 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// A tenant's activations in the order of the rules' names.
     async fn activations(&self, tenant: &TenantId) -> Result<Vec<Activation>>;
+
+    /// Keeps a new key for lineage tokens; answers it with its number, which
+    /// is greater than that of all others. Fails with `Full` where
+    /// [`LINEAGE_KEYS_MAX`] are kept.
+    async fn put_lineage_key(&self, secret: [u8; 32], since_us: u64) -> Result<LineageKey>;
+
+    /// The keys for lineage tokens, the oldest first.
+    async fn lineage_keys(&self) -> Result<Vec<LineageKey>>;
+
+    /// Removes the keys up to and with this number; the newest key stays in
+    /// any case. Answers how many.
+    async fn remove_lineage_keys(&self, up_to: u32) -> Result<u64>;
 }
+
+/// Keys for lineage tokens that are kept: those that were replaced stay as
+/// long as a token may be signed with them.
+pub const LINEAGE_KEYS_MAX: u64 = 64;

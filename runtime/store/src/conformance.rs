@@ -6,6 +6,7 @@ mod catalog;
 mod commits;
 mod events;
 mod journal;
+mod lineage;
 mod make;
 mod parked;
 
@@ -34,6 +35,11 @@ pub async fn run<P: Place>(make: impl Fn() -> P) {
     catalog::versions(&make()).await;
     catalog::version_limits(&make()).await;
     catalog::activations(&make()).await;
+    lineage::keys_are_numbered_and_the_newest_stays(&make()).await;
+    lineage::keys_are_bounded(&make()).await;
+    lineage::an_execution_knows_what_led_to_it(&make()).await;
+    lineage::events_know_their_place(&make()).await;
+    lineage::who_arrives_in_a_cascade_is_told_its_ledger(&make()).await;
     events::duplicates_change_nothing(&make()).await;
     events::a_batch_is_all_or_nothing(&make()).await;
     events::the_feed_is_the_log(&make()).await;

@@ -23,7 +23,7 @@ pub enum StoreError {
     /// The tenant does not exist.
     #[error("there is no such tenant")]
     NoTenant,
-    /// A limit on the number of rules or versions was reached.
+    /// A limit on the number of rules, versions or keys was reached.
     #[error("`{limit}` allows {max}, and there are {max} already")]
     Full {
         /// The limit's name, as in `Limits`.

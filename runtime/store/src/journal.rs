@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use ringfence_model::{
-    Action, CascadeId, EffectId, Event, EventId, Execution, ExecutionId, Ledger, RuleName,
-    RunSummary, Status, Stop, StopCode, TenantId, VersionId,
+    Action, Ancestry, CascadeId, EffectId, Event, EventId, Execution, ExecutionId, Ledger, Lineage,
+    RuleName, RunSummary, Status, Stop, StopCode, TenantId, VersionId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -141,6 +141,17 @@ pub struct Outgoing {
     pub since_us: u64,
 }
 
+/// What is known of an execution to whom it is an ancestor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// Which rule was run.
+    pub rule: RuleName,
+    /// The place of the event that it was run on.
+    pub lineage: Lineage,
+    /// The runs that led to that event, and this one.
+    pub ancestry: Ancestry,
+}
+
 /// How many of a tenant's events are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -157,6 +168,14 @@ pub struct Counts {
 pub trait Journal: Send + Sync + 'static {
     /// One execution.
     async fn execution(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Execution>>;
+
+    /// What events need to know of the execution that led to them; none if it
+    /// is not in the journal (any more).
+    async fn parent(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Parent>>;
+
+    /// The places of these events in their cascades, in this order; none for
+    /// those that are not there (any more).
+    async fn lineages(&self, tenant: &TenantId, ids: Vec<EventId>) -> Result<Vec<Option<Lineage>>>;
 
     /// Executions, newest first, beginning before `before`.
     async fn executions(

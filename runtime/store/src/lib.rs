@@ -11,11 +11,11 @@ mod journal;
 mod log;
 mod sqlite;
 
-pub use catalog::{Catalog, NewVersion, PutVersion, VersionRecord};
+pub use catalog::{Catalog, LINEAGE_KEYS_MAX, NewVersion, PutVersion, VersionRecord};
 pub use error::StoreError;
 pub use journal::{
     CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord, EventState, ExecutionFilter,
-    Journal, Outgoing, Page,
+    Journal, Outgoing, Page, Parent,
 };
 pub use log::{
     Accepted, Append, Backlog, CommitOutcome, Completion, Decision, Feed, FollowUp, Log, Outcome,

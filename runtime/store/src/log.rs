@@ -50,6 +50,9 @@ pub struct Pending {
     pub ledger: Ledger,
     /// Decisions already committed for it, from before a restart.
     pub decided: Vec<Decision>,
+    /// Whether it has slept, so that something of it was committed even if
+    /// nothing was decided.
+    pub slept: bool,
 }
 
 /// How much of a tenant waits.

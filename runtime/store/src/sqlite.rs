@@ -12,6 +12,7 @@ mod fault;
 mod job;
 mod journal;
 mod ledgers;
+mod lineage_keys;
 mod log;
 mod parked;
 mod prune;

@@ -1,10 +1,11 @@
 //! What fuzzing calls: inputs of any bytes, of which the sandbox must make a
-//! verdict.
+//! verdict, or who reads lineage tokens.
 //!
-//! The same three functions are run with fixed inputs by the tests, and with
+//! The same four functions are run with fixed inputs by the tests, and with
 //! evolving ones by the targets in `fuzz/`.
 
 mod guests;
+mod lineage;
 
 use arbitrary::Unstructured;
 use ringfence_model::{Json, Limits, StopCode};
@@ -12,6 +13,8 @@ use ringfence_sandbox::{Prepared, RunReport, UploadError};
 
 use crate::stage::{event, tenant};
 use crate::{Attack, End, Stage};
+
+pub use lineage::lineage;
 
 /// The largest input that is looked at, in bytes: what is larger is only
 /// slower.
@@ -179,5 +182,6 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("upload", uploads.collect()),
         ("module", modules.collect()),
         ("handle", guests::results()),
+        ("lineage", lineage::tokens()),
     ]
 }

@@ -134,7 +134,8 @@ impl Host {
     }
 
     pub(crate) async fn accept(&self, events: Vec<Event>) -> Vec<Append> {
-        self.engine.accept(&self.tenant, events).await.unwrap()
+        let receipts = self.engine.accept(&self.tenant, events).await.unwrap();
+        receipts.iter().map(|receipt| receipt.append).collect()
     }
 
     pub(crate) async fn counts(&self) -> Counts {

@@ -7,6 +7,7 @@
 
 mod bounds;
 mod host;
+mod lineage;
 mod memory;
 mod quarantine;
 mod recovery;

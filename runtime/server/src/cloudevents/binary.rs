@@ -5,6 +5,7 @@ use percent_encoding::percent_decode_str;
 use ringfence_model::Event;
 
 use super::{Attributes, Refusal, Taker, data};
+use crate::lineage;
 
 /// Reads one event.
 pub(super) fn one(headers: &HeaderMap, body: &[u8], taker: &Taker) -> Result<Event, Refusal> {
@@ -30,6 +31,7 @@ pub(super) fn one(headers: &HeaderMap, body: &[u8], taker: &Taker) -> Result<Eve
         ty: attribute("ce-type", "type")?,
         subject: attribute("ce-subject", "subject")?,
         time: attribute("ce-time", "time")?,
+        lineage: attribute("ce-ringfencelineage", lineage::ATTRIBUTE)?,
     };
     let content_type = headers
         .get(header::CONTENT_TYPE)

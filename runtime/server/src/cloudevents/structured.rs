@@ -11,6 +11,7 @@ use serde::de::{
 use serde_json::value::RawValue;
 
 use super::{Attributes, BATCH_EVENTS_MAX, Refusal, Taker, data};
+use crate::lineage;
 use crate::problem::Kind;
 
 /// Reads one event.
@@ -160,6 +161,7 @@ impl<'de> Visitor<'de> for RawEventSeed<'_> {
                 "type" => ("type", &mut attributes.ty),
                 "subject" => ("subject", &mut attributes.subject),
                 "time" => ("time", &mut attributes.time),
+                lineage::ATTRIBUTE => (lineage::ATTRIBUTE, &mut attributes.lineage),
                 "datacontenttype" => ("datacontenttype", &mut raw.datacontenttype),
                 "data_base64" => ("data_base64", &mut raw.data_base64),
                 "data" => {
@@ -170,7 +172,7 @@ impl<'de> Visitor<'de> for RawEventSeed<'_> {
                     }
                     continue;
                 }
-                // Extension attributes are accepted and not used.
+                // Other extension attributes are accepted and not used.
                 _ => {
                     members.next_value::<IgnoredAny>()?;
                     continue;

@@ -1,9 +1,21 @@
 //! What is accepted as a CloudEvent, and what is said of what is not.
 
+use ringfence_model::LineageKey;
+
 use super::*;
+
+fn key() -> LineageKey {
+    LineageKey {
+        number: 1,
+        secret: [7; 32],
+        since_us: 0,
+    }
+}
 
 fn taker() -> Taker {
     Taker {
+        keys: Arc::new(Keys::of(vec![key()]).unwrap()),
+        of_request: None,
         tenant: "acme".parse().unwrap(),
         now_us: 1_767_225_600_000_000,
     }
@@ -14,7 +26,7 @@ fn structured(body: &str) -> Result<Event, Problem> {
         Form::Structured,
         &HeaderMap::new(),
         body.as_bytes(),
-        &taker(),
+        taker(),
     )?;
     Ok(events.remove(0))
 }
@@ -24,7 +36,7 @@ fn batch(body: &str) -> Result<Vec<Event>, Problem> {
         Form::Batch,
         &HeaderMap::new(),
         body.as_bytes(),
-        &taker(),
+        taker(),
     )?)
 }
 
@@ -229,7 +241,7 @@ fn binary_form() {
     let read = |more: &[(&'static str, &'static str)], body: &[u8]| {
         let headers = headers(&[&BINARY[..], more].concat());
         assert_eq!(form(&headers).unwrap(), Form::Binary);
-        events(Form::Binary, &headers, body, &taker())
+        events(Form::Binary, &headers, body, taker())
             .map(|mut events| events.remove(0))
             .map_err(|refusal| said(&refusal.into()))
     };

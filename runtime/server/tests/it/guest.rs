@@ -39,8 +39,13 @@ impl Guest {
 
     /// Asks the host application for `ticket.update`.
     pub(crate) fn acting() -> Self {
+        Self::acting_with(r#"{"team":"a"}"#)
+    }
+
+    /// The same, with this payload.
+    pub(crate) fn acting_with(payload: &str) -> Self {
         let mut guest = Self::new();
-        let (name, payload) = (guest.text("ticket.update"), guest.text(r#"{"team":"a"}"#));
+        let (name, payload) = (guest.text("ticket.update"), guest.text(payload));
         guest.returning(&[1, name.0, name.1, payload.0, payload.1, 0, 0, 0])
     }
 

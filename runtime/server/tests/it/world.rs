@@ -22,6 +22,9 @@ use crate::document::Document;
 /// The operator's token.
 pub(crate) const OPERATOR: &str = "operator-for-tests-0123456789";
 
+/// How long lineage tokens are valid, in seconds.
+const TTL_S: u64 = 3_600;
+
 /// A running server.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
@@ -66,6 +69,7 @@ impl Answer {
 
 async fn start(
     folder: &Path,
+    lineage_ttl_s: u64,
 ) -> (
     SocketAddr,
     oneshot::Sender<()>,
@@ -94,7 +98,8 @@ async fn start(
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let config = ServerConfig {
-        operator_token: OPERATOR.into(),
+        lineage_ttl_s,
+        ..ServerConfig::new(OPERATOR.into())
     };
     let shutdown = async move {
         let _ = stopped.await;
@@ -105,11 +110,16 @@ async fn start(
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::over(tempfile::tempdir().unwrap()).await
+        Self::over(tempfile::tempdir().unwrap(), TTL_S).await
     }
 
-    async fn over(folder: TempDir) -> Self {
-        let (address, stop, server) = start(folder.path()).await;
+    /// With lineage tokens that are valid so long, in seconds.
+    pub(crate) async fn with_ttl(lineage_ttl_s: u64) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), lineage_ttl_s).await
+    }
+
+    async fn over(folder: TempDir, lineage_ttl_s: u64) -> Self {
+        let (address, stop, server) = start(folder.path(), lineage_ttl_s).await;
         let client = Client::new();
         let document = client
             .get(format!("http://{address}/openapi.json"))
@@ -137,7 +147,7 @@ impl World {
 
     /// Shuts down, and starts again over the same data.
     pub(crate) async fn restart(self) -> Self {
-        Self::over(self.stop().await).await
+        Self::over(self.stop().await, TTL_S).await
     }
 
     pub(crate) fn document(&self) -> &Document {
@@ -250,6 +260,13 @@ impl World {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("{path} stayed {last}");
+    }
+
+    /// What a root event set off.
+    pub(crate) async fn cascade(&self, tenant: &str, root: &Value) -> Value {
+        let root = root.as_str().unwrap();
+        let path = format!("/v1/tenants/{tenant}/cascades/{root}");
+        self.get(&path).await.expect(200)
     }
 
     /// Waits until an event is not waiting any more.

@@ -53,7 +53,7 @@ pub(super) async fn events_sleep_and_wake(place: &dyn Place) {
     // The first two, in the order of the log; what was decided is known.
     let woken = ok(store.wake(&id, &rule("x"), 2).await);
     assert_eq!(seqs(&woken), [a.seq, b.seq]);
-    assert_eq!(woken[0].decided.len(), 1);
+    assert_eq!((woken[0].decided.len(), woken[0].slept), (1, true));
     assert_eq!(seqs(&ok(store.pending(&id, 0, 10).await)), [a.seq, b.seq]);
     assert_eq!(seqs(&ok(store.wake(&id, &rule("x"), 9).await)), [c.seq]);
     assert!(ok(store.wake(&id, &rule("x"), 9).await).is_empty());

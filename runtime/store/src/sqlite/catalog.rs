@@ -2,11 +2,14 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use ringfence_model::{Activation, Digest, Limits, RuleName, Tenant, TenantId, Token, VersionId};
+use ringfence_model::{
+    Activation, Digest, Limits, LineageKey, RuleName, Tenant, TenantId, Token, VersionId,
+};
 use rusqlite::{OptionalExtension, Params, params};
 
 use super::Sqlite;
 use super::fault::{Work, decode, encode};
+use super::lineage_keys;
 use super::unit::{TenantKey, Unit};
 use super::value::name;
 use crate::{Catalog, NewVersion, PutVersion, Result, StoreError, VersionRecord};
@@ -194,6 +197,27 @@ impl Catalog for Sqlite {
     async fn activations(&self, tenant: &TenantId) -> Result<Vec<Activation>> {
         let sql = format!("SELECT record FROM activations WHERE tenant = {TENANT} ORDER BY rule");
         self.records("reading activations", sql, [tenant.to_string()])
+            .await
+    }
+
+    async fn put_lineage_key(&self, secret: [u8; 32], since_us: u64) -> Result<LineageKey> {
+        self.writer
+            .write("keeping a lineage key", 0, move |unit| {
+                lineage_keys::put(unit, secret, since_us)
+            })
+            .await
+    }
+
+    async fn lineage_keys(&self) -> Result<Vec<LineageKey>> {
+        let doing = "reading lineage keys";
+        self.readers.ask(doing, lineage_keys::all).await
+    }
+
+    async fn remove_lineage_keys(&self, up_to: u32) -> Result<u64> {
+        self.writer
+            .write("removing lineage keys", 0, move |unit| {
+                lineage_keys::remove(unit, up_to)
+            })
             .await
     }
 }

@@ -1,12 +1,15 @@
 //! Questions about what was done, in SQLite.
 
 mod executions;
+mod lineages;
 mod lists;
 mod page;
 mod tree;
 
 use async_trait::async_trait;
-use ringfence_model::{CascadeId, Event, EventId, Execution, ExecutionId, RunSummary, TenantId};
+use ringfence_model::{
+    CascadeId, Event, EventId, Execution, ExecutionId, Lineage, RunSummary, TenantId,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Sqlite;
@@ -17,7 +20,7 @@ use super::parked::rules_of;
 use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, number};
 use crate::{
     CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord, EventState, ExecutionFilter,
-    Journal, Outgoing, Page, Result,
+    Journal, Outgoing, Page, Parent, Result,
 };
 use page::PAGE_BYTES_MAX;
 
@@ -34,6 +37,24 @@ impl Journal for Sqlite {
         self.readers
             .ask("reading an execution", move |connection| {
                 executions::one(connection, &tenant, id)
+            })
+            .await
+    }
+
+    async fn parent(&self, tenant: &TenantId, id: ExecutionId) -> Result<Option<Parent>> {
+        let tenant = tenant.clone();
+        self.readers
+            .ask("reading an event's parent", move |connection| {
+                lineages::parent(connection, &tenant, id)
+            })
+            .await
+    }
+
+    async fn lineages(&self, tenant: &TenantId, ids: Vec<EventId>) -> Result<Vec<Option<Lineage>>> {
+        let tenant = tenant.clone();
+        self.readers
+            .ask("reading events' places", move |connection| {
+                lineages::of_events(connection, &tenant, &ids)
             })
             .await
     }

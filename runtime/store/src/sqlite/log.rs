@@ -152,7 +152,7 @@ fn pending(
         return Ok(Vec::new());
     };
     let sql = format!(
-        "SELECT {EVENT_COLUMNS}, w.decisions FROM waiting w JOIN events e ON e.seq = w.seq \
+        "SELECT {EVENT_COLUMNS}, w.decisions, w.parked FROM waiting w JOIN events e ON e.seq = w.seq \
          WHERE w.tenant = ? AND w.seq > ? AND w.parked IS NOT {ASLEEP} ORDER BY w.seq LIMIT ?"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -164,7 +164,8 @@ fn pending(
     Ok(items)
 }
 
-/// Reads what waits from a row of [`EVENT_COLUMNS`] and `decisions`.
+/// Reads what waits from a row of [`EVENT_COLUMNS`], `decisions` and
+/// `parked`.
 pub(super) fn pending_from(
     connection: &Connection,
     tenant: &TenantId,
@@ -178,5 +179,6 @@ pub(super) fn pending_from(
         ledger: Place::of(connection, key, seq, &event)?.read(connection)?,
         event: Arc::new(event),
         decided: decisions_from(decided.as_deref().unwrap_or_default())?,
+        slept: row.get::<_, Option<u8>>(EVENT_COLUMNS_COUNT + 1)?.is_some(),
     })
 }

@@ -96,7 +96,7 @@ pub(super) fn wake(
     };
     let connection = unit.connection;
     let sql = format!(
-        "SELECT {EVENT_COLUMNS}, w.decisions FROM parked p \
+        "SELECT {EVENT_COLUMNS}, w.decisions, w.parked FROM parked p \
          JOIN waiting w ON w.tenant = p.tenant AND w.seq = p.seq \
          JOIN events e ON e.seq = p.seq \
          WHERE p.tenant = ? AND p.rule = ? AND w.parked = {ASLEEP} ORDER BY p.seq LIMIT ?"

@@ -58,11 +58,8 @@ pub(super) const EVENT_COLUMNS_COUNT: usize = 14;
 
 /// Reads an event from a row that begins with [`EVENT_COLUMNS`].
 pub(super) fn event(row: &Row<'_>, tenant: &TenantId) -> rusqlite::Result<(Seq, Event)> {
-    let id = EventId::from_bytes(row.get(1)?);
-    let cascade: Option<[u8; 16]> = row.get(2)?;
-    let parent: Option<[u8; 16]> = row.get(4)?;
     let event = Event {
-        id,
+        id: EventId::from_bytes(row.get(1)?),
         tenant: tenant.clone(),
         ce_id: row.get(6)?,
         source: row.get(7)?,
@@ -71,18 +68,30 @@ pub(super) fn event(row: &Row<'_>, tenant: &TenantId) -> rusqlite::Result<(Seq, 
         time: row.get(10)?,
         data: json(row, 11)?,
         accepted_us: number(row, 5)?,
-        lineage: Lineage {
-            cascade: cascade.map_or(id, EventId::from_bytes),
-            depth: row.get(3)?,
-            parent: parent.map(ExecutionId::from_bytes),
-            origin: origin(row.get(12)?, parent.is_some()),
-        },
+        lineage: lineage(row, [1, 2, 3, 4, 12])?,
         ancestry: row
             .get_ref(13)?
             .as_blob_or_null()?
             .map_or_else(Ancestry::default, Ancestry::from_bytes),
     };
     Ok((number(row, 0)?, event))
+}
+
+/// Reads an event's place in its cascade from the columns that hold `id`,
+/// `cascade`, `depth`, `parent` and `origin`.
+pub(super) fn lineage(row: &Row<'_>, columns: [usize; 5]) -> rusqlite::Result<Lineage> {
+    let [id, cascade, depth, parent, came] = columns;
+    let cascade: Option<[u8; 16]> = row.get(cascade)?;
+    let parent: Option<[u8; 16]> = row.get(parent)?;
+    Ok(Lineage {
+        cascade: EventId::from_bytes(match cascade {
+            Some(cascade) => cascade,
+            None => row.get(id)?,
+        }),
+        depth: row.get(depth)?,
+        parent: parent.map(ExecutionId::from_bytes),
+        origin: origin(row.get(came)?, parent.is_some()),
+    })
 }
 
 /// Null for what its parent tells: with one it was emitted, without it is a

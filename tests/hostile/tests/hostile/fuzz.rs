@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ringfence_hostile::End;
-use ringfence_hostile::fuzz::{Fuzz, seeds};
+use ringfence_hostile::fuzz::{Fuzz, lineage, seeds};
 
 /// Inputs for each target beside its seeds.
 const DAMAGED: usize = 500;
@@ -53,15 +53,19 @@ fn damaged(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
 type Ends = BTreeMap<String, usize>;
 
 fn fuzz(target: &str, seed: u64, take: impl Fn(&Fuzz, &[u8]) -> Option<End>) -> Ends {
+    let fuzz = Fuzz::new();
+    let end = |input: &[u8]| take(&fuzz, input).map_or("none".into(), |end| end.to_string());
+    fuzz_with(target, seed, end)
+}
+
+fn fuzz_with(target: &str, seed: u64, take: impl Fn(&[u8]) -> String) -> Ends {
     let mut seeds = seeds().into_iter();
     let (_, seeds) = seeds.find(|(name, _)| *name == target).unwrap();
-    let fuzz = Fuzz::new();
     let mut random = Random(seed);
     let damaged = (0..DAMAGED).map(|_| damaged(&seeds, &mut random));
     let mut ends = Ends::new();
     for input in seeds.iter().cloned().chain(damaged) {
-        let end = take(&fuzz, &input).map_or("none".into(), |end| end.to_string());
-        *ends.entry(end).or_default() += 1;
+        *ends.entry(take(&input)).or_default() += 1;
     }
     ends
 }
@@ -98,4 +102,13 @@ fn every_result_gets_a_verdict() {
     let codes = codes.map(|code| format!("handle {code}"));
     check(&ends, &codes.each_ref().map(String::as_str));
     check(&ends, &["harmless"]);
+}
+
+#[test]
+fn only_what_was_signed_is_taken_for_a_lineage() {
+    let ends = fuzz_with("lineage", 4, |input| lineage(input).to_owned());
+    check(
+        &ends,
+        &["taken", "malformed", "forged", "other tenant", "expired"],
+    );
 }

@@ -2,12 +2,14 @@
 
 use ringfence_model::{EventId, Execution, ExecutionId, Status, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::de::DeserializeOwned;
 
 use super::TENANT;
 use super::page::page as read_page;
 use crate::sqlite::fault::{Work, decode};
 use crate::sqlite::ledgers::tenant_key;
 use crate::sqlite::prune::places;
+use crate::sqlite::unit::TenantKey;
 use crate::sqlite::value::{Int, number};
 use crate::{ExecutionFilter, Page};
 
@@ -16,9 +18,18 @@ pub(super) fn one(
     tenant: &TenantId,
     id: ExecutionId,
 ) -> Work<Option<Execution>> {
-    let Some(key) = tenant_key(connection, tenant)? else {
-        return Ok(None);
-    };
+    match tenant_key(connection, tenant)? {
+        Some(key) => find(connection, key, id),
+        None => Ok(None),
+    }
+}
+
+/// One execution's record, or as much of it as is wanted.
+pub(super) fn find<T: DeserializeOwned>(
+    connection: &Connection,
+    tenant: TenantKey,
+    id: ExecutionId,
+) -> Work<Option<T>> {
     // The index on ids is in parts; see `schema.sql`.
     let part = |order: &str| -> Work<Option<i64>> {
         let sql = format!("SELECT seq >> 14 FROM executions ORDER BY seq {order} LIMIT 1");
@@ -32,7 +43,7 @@ pub(super) fn one(
                WHERE seq >> 14 = ? AND tenant = ? AND id = ?";
     let mut statement = connection.prepare_cached(sql)?;
     for part in (first..=last).rev() {
-        let mut rows = statement.query(params![part, key, id.as_bytes()])?;
+        let mut rows = statement.query(params![part, tenant, id.as_bytes()])?;
         if let Some(row) = rows.next()? {
             let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
             return Ok(Some(decode("execution", text)?));
