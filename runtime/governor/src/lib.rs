@@ -5,6 +5,7 @@
 mod admission;
 mod cascade;
 mod costs;
+mod pulse;
 mod queue;
 mod routing;
 mod scheduler;
@@ -13,6 +14,9 @@ mod uploads;
 pub use admission::{Rate, RateLimiter, TooFast};
 pub use cascade::{Cascades, Verdict};
 pub use costs::{Costs, Room as BatchRoom};
+pub use pulse::{
+    EdgePulse, Pulse, PulseChange, PulseConfig, PulseView, RateChange, RateConfig, Rates, RulePulse,
+};
 pub use queue::Share;
 pub use routing::{ActiveRule, RuleSet};
 pub use scheduler::{Batch, Claim, ClaimId, Dispatch, Needs, Scheduler, Ticket};
