@@ -14,8 +14,8 @@ mod sqlite;
 pub use catalog::{Catalog, NewVersion, PutVersion, VersionRecord};
 pub use error::StoreError;
 pub use journal::{
-    CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord, EventState, ExecutionFilter,
-    Journal, Outgoing, Page,
+    ANOMALIES_MAX, AnomalyRecord, CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord,
+    EventState, ExecutionFilter, Journal, Outgoing, Page,
 };
 pub use log::{
     Accepted, Append, Backlog, CommitOutcome, Completion, Decision, Feed, FollowUp, Log, Outcome,
