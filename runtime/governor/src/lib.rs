@@ -7,6 +7,7 @@ mod cascade;
 mod costs;
 mod pulse;
 mod queue;
+mod ready;
 mod routing;
 mod scheduler;
 mod uploads;
