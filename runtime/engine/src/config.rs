@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ringfence_governor::UploadBounds;
+use ringfence_governor::{PulseConfig, RateConfig, UploadBounds};
 use ringfence_model::{Limits, Plan};
 
 /// How the engine is set up.
@@ -20,6 +20,10 @@ pub struct EngineConfig {
     pub uploads: UploadBounds,
     /// How long finished events and their journal are kept, in seconds.
     pub retention_s: u64,
+    /// When runs that set off runs are an anomaly.
+    pub pulse: PulseConfig,
+    /// When events that come fast are one.
+    pub rates: RateConfig,
 }
 
 impl Default for EngineConfig {
@@ -38,6 +42,8 @@ impl Default for EngineConfig {
                 bytes: 128 * 1024 * 1024,
             },
             retention_s: 7 * 24 * 60 * 60,
+            pulse: PulseConfig::default(),
+            rates: RateConfig::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use ringfence_store::{Append, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::anomalies::{ALERTS_MAX, Alert, Monitor};
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::config::EngineConfig;
@@ -24,6 +25,7 @@ use crate::quarantine::Quarantines;
 use crate::queue::{self, Bounds, Queue};
 use crate::registry::Registry;
 use crate::uploads::UploadQueue;
+use crate::vitals::Vitals;
 use crate::worker::Worker;
 
 /// Results on their way to the disk; beyond it workers wait.
@@ -63,6 +65,9 @@ pub(crate) struct Inner {
     /// Held by whoever changes tenants or rules, from the store to the loop.
     pub(crate) changes: Arc<tokio::sync::Mutex<()>>,
     pub(crate) uploads: UploadQueue,
+    pub(crate) vitals: Arc<Vitals>,
+    /// For who delivers alerts.
+    pub(crate) alerts: Mutex<Option<mpsc::Receiver<Alert>>>,
     /// One permit per worker.
     evaluations: Arc<Semaphore>,
     draining: AtomicBool,
@@ -116,6 +121,8 @@ impl Engine {
             clock: Arc::clone(&clock),
             changes: Arc::clone(&changes),
         });
+        let vitals = Arc::new(Vitals::new(&config));
+        let (alerts, alerted) = mpsc::channel(ALERTS_MAX);
         let engine = Self {
             inner: Arc::new(Inner {
                 registry,
@@ -131,6 +138,8 @@ impl Engine {
                 clock,
                 changes,
                 uploads: UploadQueue::new(config.uploads),
+                vitals: Arc::clone(&vitals),
+                alerts: Mutex::new(Some(alerted)),
                 evaluations: Arc::new(Semaphore::new(workers)),
                 draining: AtomicBool::new(false),
                 running: Mutex::default(),
@@ -138,8 +147,19 @@ impl Engine {
             }),
         };
         engine.recover().await?;
+        let monitor = Monitor {
+            store: Arc::clone(&store),
+            vitals,
+            registry: Arc::clone(&engine.inner.registry),
+            queue: Arc::clone(&queue),
+            clock: Arc::clone(&engine.inner.clock),
+            observer: Arc::clone(&observer),
+            alerts,
+        };
+        monitor.end_left_over().await?;
         store.attach(queue::feed(&queue));
         let background = vec![
+            tokio::spawn(monitor.run()),
             tokio::spawn(pager::run(Arc::clone(&store), queue, page_requests)),
             tokio::spawn(crate::retention::run(
                 store,
@@ -187,6 +207,8 @@ impl Engine {
             store: Arc::clone(self.store()),
             queue: Arc::clone(&inner.queue),
             unsaved: Arc::clone(&inner.executor.unsaved),
+            registry: Arc::clone(&inner.registry),
+            vitals: Arc::clone(&inner.vitals),
             clock: Arc::clone(&inner.clock),
             observer,
         };
@@ -270,7 +292,11 @@ impl Engine {
         };
         let appended = self.store().append(events).await;
         drop(reservation);
-        appended.map_err(|error| self.of_tenant(tenant, error))
+        let appended = appended.map_err(|error| self.of_tenant(tenant, error))?;
+        let new = appended.iter().filter(|one| **one == Append::Accepted);
+        let vitals = &self.inner.vitals;
+        vitals.accepted(tenant, new.count() as u64, now_us);
+        Ok(appended)
     }
 
     /// Runs the matching rules on an event now and answers what they would

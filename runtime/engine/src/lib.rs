@@ -7,6 +7,7 @@
 //! at once and lets the events' subjects go on. A crash between any two steps
 //! repeats work whose ids are derived, and so changes nothing.
 
+mod anomalies;
 mod batch;
 mod clock;
 mod committer;
@@ -23,17 +24,23 @@ mod queue;
 mod registry;
 mod retention;
 mod rules;
+mod signs;
 mod step;
 mod unsaved;
 mod uploads;
+mod vitals;
 mod worker;
 
+pub use anomalies::Alert;
 pub use clock::{Clock, SystemClock};
 pub use config::EngineConfig;
 pub use engine::{Engine, Stats};
 pub use error::EngineError;
 pub use evaluate::Evaluated;
 pub use observer::{EventDone, Observer};
-pub use ringfence_governor::{ActiveRule, Crowded, UploadBounds};
+pub use ringfence_governor::{
+    ActiveRule, Crowded, EdgePulse, PulseConfig, PulseView, RateConfig, RulePulse, UploadBounds,
+};
 pub use rules::{NewActivation, TenantChange};
 pub use uploads::UploadPlace;
+pub use vitals::VitalSigns;

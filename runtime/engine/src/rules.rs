@@ -119,6 +119,7 @@ impl Engine {
         let _one_at_a_time = self.inner.changes.lock().await;
         self.inner.registry.remove(tenant);
         self.inner.queue.remove(tenant);
+        self.inner.vitals.forget_tenant(tenant);
         Ok(self.store().delete_tenant(tenant).await?)
     }
 
@@ -252,6 +253,7 @@ impl Engine {
         self.inner.registry.replace_rule(tenant, rule, new);
         let queue = &self.inner.queue;
         queue.with(|state| state.costs.forget(tenant, rule));
+        self.inner.vitals.forget(tenant, rule);
     }
 
     /// Reads a tenant's rules in force from the store.
