@@ -13,6 +13,7 @@
 //! store, and answers.
 
 mod activations;
+mod anomalies;
 mod app;
 mod auth;
 mod body;
@@ -34,6 +35,7 @@ mod page;
 mod path;
 mod peer;
 mod problem;
+mod pulse;
 mod refusals;
 mod router;
 mod rules;

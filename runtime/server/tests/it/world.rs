@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
-use ringfence_engine::{Engine, EngineConfig, SystemClock};
+use ringfence_engine::{Engine, EngineConfig, PulseConfig, SystemClock};
 use ringfence_sandbox::{Sandbox, SandboxConfig};
 use ringfence_server::{Metrics, ServerConfig, serve};
 use ringfence_store::Sqlite;
@@ -30,6 +30,7 @@ pub(crate) struct World {
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
     folder: TempDir,
+    pulse: PulseConfig,
 }
 
 /// What was answered.
@@ -66,6 +67,7 @@ impl Answer {
 
 async fn start(
     folder: &Path,
+    pulse: PulseConfig,
 ) -> (
     SocketAddr,
     oneshot::Sender<()>,
@@ -85,6 +87,7 @@ async fn start(
     let metrics = Arc::new(Metrics::default());
     let config = EngineConfig {
         workers: 2,
+        pulse,
         ..EngineConfig::default()
     };
     let clock = Arc::new(SystemClock::start());
@@ -105,11 +108,16 @@ async fn start(
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::over(tempfile::tempdir().unwrap()).await
+        Self::with(PulseConfig::default()).await
     }
 
-    async fn over(folder: TempDir) -> Self {
-        let (address, stop, server) = start(folder.path()).await;
+    /// With another idea of what an anomaly is.
+    pub(crate) async fn with(pulse: PulseConfig) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), pulse).await
+    }
+
+    async fn over(folder: TempDir, pulse: PulseConfig) -> Self {
+        let (address, stop, server) = start(folder.path(), pulse).await;
         let client = Client::new();
         let document = client
             .get(format!("http://{address}/openapi.json"))
@@ -125,6 +133,7 @@ impl World {
             stop,
             server,
             folder,
+            pulse,
         }
     }
 
@@ -137,7 +146,8 @@ impl World {
 
     /// Shuts down, and starts again over the same data.
     pub(crate) async fn restart(self) -> Self {
-        Self::over(self.stop().await).await
+        let pulse = self.pulse;
+        Self::over(self.stop().await, pulse).await
     }
 
     pub(crate) fn document(&self) -> &Document {
