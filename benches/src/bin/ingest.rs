@@ -85,6 +85,7 @@ impl Host {
         let (stop, stopped) = oneshot::channel();
         let server = ServerConfig {
             operator_token: TOKEN.to_owned(),
+            alerts: ringfence_server::AlertsConfig::default(),
         };
         let metrics = Arc::new(Metrics::default());
         let served = tokio::spawn(ringfence_server::serve(

@@ -13,6 +13,7 @@
 //! store, and answers.
 
 mod activations;
+mod alerts;
 mod anomalies;
 mod app;
 mod auth;
@@ -46,5 +47,6 @@ mod tokens;
 mod usage;
 mod wire;
 
+pub use alerts::AlertsConfig;
 pub use metrics::Metrics;
 pub use serve::{ServerConfig, serve};

@@ -6,6 +6,8 @@
 
 mod pulse;
 
+pub(crate) use pulse::AlertEnd;
+
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -300,7 +302,7 @@ impl Observer for Metrics {
     }
 
     fn alert_lost(&self) {
-        self.pulse.alerts_lost.inc();
+        self.alert(AlertEnd::Lost);
     }
 
     fn dead_lettered(&self, _: &TenantId, code: StopCode) {
@@ -336,6 +338,11 @@ impl Observer for Metrics {
 }
 
 impl Metrics {
+    /// What became of an alert.
+    pub(crate) fn alert(&self, end: AlertEnd) {
+        self.pulse.alert(end);
+    }
+
     /// Events of one request were made durable.
     pub(crate) fn accepted(&self, new: u64, duplicates: u64) {
         self.events.accepted.inc_by(new);

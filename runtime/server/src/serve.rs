@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use crate::alerts::{Alerts, AlertsConfig};
 use crate::app::App;
 use crate::metrics::Metrics;
 use crate::peer::Peer;
@@ -38,6 +39,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct ServerConfig {
     /// The operator's token, which may do everything. Kept hashed.
     pub operator_token: String,
+    /// How alerts are delivered.
+    pub alerts: AlertsConfig,
 }
 
 // The token is a secret.
@@ -64,6 +67,8 @@ pub async fn serve(
     }
     let address = listener.local_addr()?;
     let (stop, stopping) = watch::channel(false);
+    let alerts = Alerts::new(config.alerts, metrics.clone(), engine.clock().clone());
+    let alerts = engine.alerts().map(|told| tokio::spawn(alerts.run(told)));
     let app = Arc::new(App::new(
         engine.clone(),
         metrics,
@@ -77,6 +82,10 @@ pub async fn serve(
     let _ = stop.send(true);
     drain(&mut connections).await;
     engine.drain().await;
+    // Nobody waits for a receiver that does not answer.
+    if let Some(alerts) = alerts {
+        alerts.abort();
+    }
     engine.store().close().await;
     tracing::info!("stopped");
     Ok(())

@@ -80,7 +80,10 @@ async fn serve_with(config: Config) -> Result<()> {
     let engine = host::start(data, &config, clock, metrics.clone()).await?;
     // Programs wait for this line; keep it.
     console::say(format_args!("listening on http://{address}"));
-    let server = ServerConfig { operator_token };
+    let server = ServerConfig {
+        operator_token,
+        alerts: ringfence_server::AlertsConfig::default(),
+    };
     let shutdown = async move {
         signals.next().await;
         tokio::spawn(async move {

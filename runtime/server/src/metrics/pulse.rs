@@ -18,6 +18,34 @@ struct Kind {
     kind: &'static str,
 }
 
+/// What became of an alert.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AlertEnd {
+    /// The receiver took it.
+    Delivered,
+    /// It did not, however often it was tried.
+    Failed,
+    /// There were too many of its tenant, or of all, in a short time.
+    Limited,
+    /// Too many waited or were under way.
+    Lost,
+}
+
+impl AlertEnd {
+    /// In the order of their definition.
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Delivered, "delivered"),
+        (Self::Failed, "failed"),
+        (Self::Limited, "limited"),
+        (Self::Lost, "lost"),
+    ];
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    result: &'static str,
+}
+
 /// The one label that tenants choose: of those few whose number is near the
 /// threshold only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,13 +61,15 @@ pub(super) struct Pulse {
     numbers: Family<OfTenant, Gauge<f64, AtomicU64>>,
     /// The numbers are replaced as a whole.
     replacing: Mutex<()>,
-    pub(super) alerts_lost: Counter,
+    /// By `AlertEnd`.
+    alerts: [Counter; 4],
 }
 
 impl Pulse {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let began = Family::<Kind, Counter>::default();
         let ongoing = Family::<Kind, Gauge>::default();
+        let alerts = Family::<Ended, Counter>::default();
         let label = |kind: AnomalyKind| Kind {
             kind: kind.as_str(),
         };
@@ -52,7 +82,7 @@ impl Pulse {
                 .into(),
             numbers: Family::default(),
             replacing: Mutex::default(),
-            alerts_lost: Counter::default(),
+            alerts: AlertEnd::ALL.map(|(_, result)| member(&alerts, &Ended { result })),
         };
         registry.register("anomalies", "Anomalies that began, by kind", began);
         registry.register(
@@ -67,11 +97,15 @@ impl Pulse {
             pulse.numbers.clone(),
         );
         registry.register(
-            "alerts_lost",
-            "Alerts that were not handed to their delivery, because too many waited",
-            pulse.alerts_lost.clone(),
+            "alerts",
+            "Alerts of anomalies, by what became of them",
+            alerts,
         );
         pulse
+    }
+
+    pub(super) fn alert(&self, end: AlertEnd) {
+        self.alerts[end as usize].inc();
     }
 
     pub(super) fn began(&self, kind: AnomalyKind) {

@@ -98,6 +98,7 @@ async fn start(
     let (stop, stopped) = oneshot::channel();
     let config = ServerConfig {
         operator_token: OPERATOR.into(),
+        alerts: ringfence_server::AlertsConfig::default(),
     };
     let shutdown = async move {
         let _ = stopped.await;

@@ -53,7 +53,10 @@ impl Server {
             // Sent, or dropped with the server: both mean stop.
             let _ = stopped.await;
         };
-        let server = ServerConfig { operator_token };
+        let server = ServerConfig {
+            operator_token,
+            alerts: ringfence_server::AlertsConfig::default(),
+        };
         let metrics = recorder.metrics().clone();
         let serving = ringfence_server::serve(listener, engine, metrics, server, shutdown);
         Ok(Self {
