@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::StatusCode;
 use ringfence_engine::{Alert, Clock};
-use ringfence_model::{TenantId, Webhook};
+use ringfence_model::{Policy, PolicyError, TenantId, Webhook};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -25,7 +26,6 @@ use crate::metrics::{AlertEnd, Metrics};
 use crate::time;
 use limiter::Limiter;
 use post::{Delivery, Poster};
-pub(crate) use sign::key;
 
 /// Deliveries at one moment, those that wait for their next attempt with them.
 const UNDER_WAY_MAX: usize = 256;
@@ -51,6 +51,20 @@ impl Default for AlertsConfig {
             pauses: [1, 5, 30, 120].map(Duration::from_secs).into(),
         }
     }
+}
+
+/// Checks a webhook, its secret too.
+pub fn check(webhook: &Webhook) -> Result<(), PolicyError> {
+    let policy = Policy {
+        webhook: Some(webhook.clone()),
+        ..Policy::default()
+    };
+    policy.check()?;
+    sign::key(&webhook.secret).map_err(|problem| PolicyError::Webhook {
+        place: "webhook.secret",
+        problem,
+    })?;
+    Ok(())
 }
 
 /// Delivers alerts.
@@ -134,19 +148,21 @@ async fn deliver(
     tenant: TenantId,
     delivery: Delivery,
 ) {
-    /// The receiver says that it wants no more.
-    const GONE: u16 = 410;
     let mut pauses = config.pauses.iter();
     loop {
         let posted = poster.post(&delivery, clock.now_us());
+        let mut is_gone = false;
         let problem = match tokio::time::timeout(config.attempt, posted).await {
             Ok(Ok(status)) if status.is_success() => return metrics.alert(AlertEnd::Delivered),
-            Ok(Ok(status)) => format!("it was answered by {status}"),
+            Ok(Ok(status)) => {
+                // The receiver wants no more.
+                is_gone = status == StatusCode::GONE;
+                format!("it was answered by {status}")
+            }
             Ok(Err(problem)) => problem,
             Err(_) => format!("it took longer than {:?}", config.attempt),
         };
         let host = delivery.host();
-        let is_gone = problem.contains(&GONE.to_string());
         match pauses.next() {
             Some(pause) if !is_gone => {
                 tracing::debug!(%tenant, host, problem, "an alert is tried again");

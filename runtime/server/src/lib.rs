@@ -47,6 +47,6 @@ mod tokens;
 mod usage;
 mod wire;
 
-pub use alerts::AlertsConfig;
+pub use alerts::{AlertsConfig, check as check_webhook};
 pub use metrics::Metrics;
 pub use serve::{ServerConfig, serve};

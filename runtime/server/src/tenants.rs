@@ -8,8 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use ringfence_engine::{EngineError, TenantChange};
 use ringfence_model::{
-    CyclePolicy, Inference, LimitOverrides, Limits, LoopPolicy, PolicyError, Tenant, TenantId,
-    Webhook,
+    CyclePolicy, Inference, LimitOverrides, Limits, LoopPolicy, Tenant, TenantId, Webhook,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -150,12 +149,7 @@ pub(crate) async fn put(
     JsonBody(body): JsonBody<PutTenant>,
 ) -> Result<(StatusCode, Json<TenantView>), Problem> {
     if let Some(Some(webhook)) = &body.webhook {
-        alerts::key(&webhook.secret).map_err(|problem| {
-            EngineError::from(PolicyError::Webhook {
-                place: "webhook.secret",
-                problem,
-            })
-        })?;
+        alerts::check(webhook).map_err(EngineError::from)?;
     }
     let (tenant, created) = app.engine.put_tenant(&path.tenant, body.into()).await?;
     let limits = app.engine.limits(&path.tenant)?;

@@ -17,7 +17,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// The key of a secret: `whsec_` and base64 of 24 to 64 bytes. Else what is
 /// wrong with it, without the secret.
-pub(crate) fn key(secret: &str) -> Result<Vec<u8>, &'static str> {
+pub(super) fn key(secret: &str) -> Result<Vec<u8>, &'static str> {
     const WRONG: &str = "is not `whsec_` and base64 of 24 to 64 bytes";
     let text = secret.strip_prefix("whsec_").ok_or(WRONG)?;
     let key = BASE64.decode(text).map_err(|_| WRONG)?;

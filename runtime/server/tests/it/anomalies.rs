@@ -4,22 +4,30 @@ use ringfence_engine::PulseConfig;
 use serde_json::{Value, json};
 
 use crate::guest::Guest;
-use crate::world::{World, event};
+use crate::world::{Setup, World, event};
 
 /// That forgets quickly, so that nobody has to wait long.
-fn quick() -> PulseConfig {
-    PulseConfig {
-        half_life_us: 1_500_000,
-        sustained_us: 200_000,
-        ..PulseConfig::default()
+pub(crate) fn quick() -> Setup {
+    lasting(1_500_000)
+}
+
+fn lasting(half_life_us: u64) -> Setup {
+    Setup {
+        pulse: PulseConfig {
+            half_life_us,
+            sustained_us: 200_000,
+            ..PulseConfig::default()
+        },
+        ..Setup::default()
     }
 }
 
-const ANOMALIES: &str = "/v1/tenants/acme/anomalies";
+pub(crate) const ANOMALIES: &str = "/v1/tenants/acme/anomalies";
 
-/// A tenant with a rule of which each run sets off two more.
-async fn growing(world: &World) {
-    world.tenant("acme").await;
+/// A tenant, as asked for, with a rule of which each run sets off two more.
+pub(crate) async fn growing(world: &World, tenant: Value) {
+    let put = world.call("PUT", "/v1/tenants/acme", Some(tenant)).await;
+    put.expect(201);
     world
         .rule("acme", "grow", Guest::branching().module())
         .await;
@@ -38,7 +46,7 @@ fn is_ongoing(list: &Value) -> bool {
     newest.is_object() && newest["until_us"].is_null()
 }
 
-async fn metrics(world: &World) -> String {
+pub(crate) async fn metrics(world: &World) -> String {
     let text = world.get("/metrics").await.expect(200);
     text.as_str().unwrap().to_owned()
 }
@@ -46,7 +54,7 @@ async fn metrics(world: &World) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn growth_is_known_shown_and_over_again() {
     let world = World::with(quick()).await;
-    growing(&world).await;
+    growing(&world, json!({})).await;
     let list = world.eventually(ANOMALIES, is_ongoing).await;
     let usage = world.get("/v1/tenants/acme/usage").await.expect(200);
     let text = metrics(&world).await;
@@ -97,12 +105,8 @@ async fn growth_is_known_shown_and_over_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_restart_interrupts_is_ended_and_the_list_has_pages() {
     // So slow to forget that it does not end by itself.
-    let slow = PulseConfig {
-        half_life_us: 3_600_000_000,
-        ..quick()
-    };
-    let mut world = World::with(slow).await;
-    growing(&world).await;
+    let mut world = World::with(lasting(3_600_000_000)).await;
+    growing(&world, json!({})).await;
     for seq in [1, 2] {
         let id = format!("again-{seq}");
         world

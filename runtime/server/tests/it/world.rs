@@ -9,7 +9,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, StatusCode};
 use ringfence_engine::{Engine, EngineConfig, PulseConfig, SystemClock};
 use ringfence_sandbox::{Sandbox, SandboxConfig};
-use ringfence_server::{Metrics, ServerConfig, serve};
+use ringfence_server::{AlertsConfig, Metrics, ServerConfig, serve};
 use ringfence_store::Sqlite;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -30,7 +30,16 @@ pub(crate) struct World {
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
     folder: TempDir,
-    pulse: PulseConfig,
+    setup: Setup,
+}
+
+/// What may be otherwise.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Setup {
+    /// What an anomaly is.
+    pub(crate) pulse: PulseConfig,
+    /// How it is told.
+    pub(crate) alerts: AlertsConfig,
 }
 
 /// What was answered.
@@ -67,7 +76,7 @@ impl Answer {
 
 async fn start(
     folder: &Path,
-    pulse: PulseConfig,
+    setup: Setup,
 ) -> (
     SocketAddr,
     oneshot::Sender<()>,
@@ -87,7 +96,7 @@ async fn start(
     let metrics = Arc::new(Metrics::default());
     let config = EngineConfig {
         workers: 2,
-        pulse,
+        pulse: setup.pulse,
         ..EngineConfig::default()
     };
     let clock = Arc::new(SystemClock::start());
@@ -98,7 +107,7 @@ async fn start(
     let (stop, stopped) = oneshot::channel();
     let config = ServerConfig {
         operator_token: OPERATOR.into(),
-        alerts: ringfence_server::AlertsConfig::default(),
+        alerts: setup.alerts,
     };
     let shutdown = async move {
         let _ = stopped.await;
@@ -109,16 +118,16 @@ async fn start(
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with(PulseConfig::default()).await
+        Self::with(Setup::default()).await
     }
 
-    /// With another idea of what an anomaly is.
-    pub(crate) async fn with(pulse: PulseConfig) -> Self {
-        Self::over(tempfile::tempdir().unwrap(), pulse).await
+    /// Otherwise than usual.
+    pub(crate) async fn with(setup: Setup) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), setup).await
     }
 
-    async fn over(folder: TempDir, pulse: PulseConfig) -> Self {
-        let (address, stop, server) = start(folder.path(), pulse).await;
+    async fn over(folder: TempDir, setup: Setup) -> Self {
+        let (address, stop, server) = start(folder.path(), setup.clone()).await;
         let client = Client::new();
         let document = client
             .get(format!("http://{address}/openapi.json"))
@@ -134,7 +143,7 @@ impl World {
             stop,
             server,
             folder,
-            pulse,
+            setup,
         }
     }
 
@@ -147,8 +156,8 @@ impl World {
 
     /// Shuts down, and starts again over the same data.
     pub(crate) async fn restart(self) -> Self {
-        let pulse = self.pulse;
-        Self::over(self.stop().await, pulse).await
+        let setup = self.setup.clone();
+        Self::over(self.stop().await, setup).await
     }
 
     pub(crate) fn document(&self) -> &Document {
