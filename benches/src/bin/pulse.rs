@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<()> {
         "there must be a round and a tenant"
     );
     let mut bench = Bench::new(tenants)?;
-    let kinds: [(&str, fn(&mut Bench) -> f64); 6] = [
+    let kinds: [(&str, Measure); 6] = [
         ("a run that sets off nothing", Bench::calm),
         ("a run that sets off one", Bench::one),
         ("a run that sets off four rules by one event", Bench::four),
@@ -59,6 +59,9 @@ fn main() -> anyhow::Result<()> {
     table(&["ns", "median"], &rows);
     Ok(())
 }
+
+/// Nanoseconds for one of a kind.
+type Measure = fn(&mut Bench) -> f64;
 
 struct Bench {
     tenants: Vec<TenantId>,
