@@ -7,6 +7,7 @@
 //! at once and lets the events' subjects go on. A crash between any two steps
 //! repeats work whose ids are derived, and so changes nothing.
 
+mod ahead;
 mod anomalies;
 mod batch;
 mod clock;
