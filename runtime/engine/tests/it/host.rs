@@ -15,7 +15,7 @@ use ringfence_store::{Append, Counts, Outgoing, Sqlite};
 
 /// How often to look whether work is finished. There is no bound in time: the
 /// test runner has one.
-const LOOK: Duration = Duration::from_millis(5);
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
 struct Nobody;
 
