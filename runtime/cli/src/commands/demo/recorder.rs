@@ -47,7 +47,7 @@ pub(super) struct Counts {
 }
 
 impl Recorder {
-    pub(super) fn new(tenants: impl Iterator<Item = &'static str>) -> Result<Self> {
+    pub(super) fn new<'a>(tenants: impl Iterator<Item = &'a str>) -> Result<Self> {
         let records = tenants.map(|name| Ok((name.parse()?, Record::default())));
         Ok(Self {
             metrics: Arc::default(),
