@@ -30,11 +30,18 @@
 //! [artifacts]
 //! bytes = 2_147_483_648        # compiled components kept on disk
 //!
+//! [anomalies]                  # see docs/anomalies.md
+//! half_life_ms = 5_000
+//!
+//! [alerts]                     # with RINGFENCE_ALERTS_SECRET in the environment
+//! webhook_url = "https://ops.example/hook"
+//!
 //! [plans.large]                # limits: see docs/limits.md
 //! fuel = 100_000_000
 //! component_bytes = 33_554_432
 //! ```
 
+mod anomalies;
 mod quarantine;
 
 use std::collections::BTreeMap;
@@ -43,11 +50,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ringfence_engine::EngineConfig;
+
 use ringfence_model::{LimitOverrides, Limits, Plan};
 use serde::Deserialize;
 
 use crate::error::Hint as _;
 use crate::files;
+use anomalies::AnomaliesConfig;
 use quarantine::QuarantineConfig;
 
 /// The file that is read where none is named.
@@ -89,6 +98,8 @@ pub(crate) struct Config {
     pub(crate) lineage_ttl_s: u64,
     /// Compiled components kept on disk, in bytes.
     pub(crate) artifact_bytes: u64,
+    /// Where the operator is told of anomalies.
+    pub(crate) alerts_url: Option<String>,
 }
 
 /// What the command line and the environment say; goes before the file.
@@ -150,6 +161,12 @@ impl Default for LogConfig {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlertsFile {
+    webhook_url: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
     listen: Option<SocketAddr>,
@@ -164,6 +181,8 @@ struct File {
     uploads: UploadsConfig,
     artifacts: ArtifactsConfig,
     quarantine: QuarantineConfig,
+    anomalies: AnomaliesConfig,
+    alerts: AlertsFile,
     plans: BTreeMap<String, LimitOverrides>,
 }
 
@@ -243,8 +262,10 @@ impl Config {
         uploads.at_once = file.uploads.at_once.unwrap_or(uploads.at_once);
         uploads.places = file.uploads.places.unwrap_or(uploads.places);
         uploads.bytes = file.uploads.bytes.unwrap_or(uploads.bytes);
+        file.anomalies.apply(&mut engine);
         Ok(Self {
             lineage_ttl_s,
+            alerts_url: file.alerts.webhook_url,
             artifact_bytes: file.artifacts.bytes.unwrap_or(ARTIFACT_BYTES),
             run_in: overrides.run_in.or(file.run_in).unwrap_or_default(),
             listen,
@@ -277,6 +298,7 @@ fn parse(text: &str) -> Result<File> {
             "`infer_window_s` may be 1 to {INFER_WINDOW_S_MAX}; {seconds} was given"
         );
     }
+    file.anomalies.check()?;
     let uploads = &file.uploads;
     for (name, given, max) in [
         ("uploads.at_once", uploads.at_once, UPLOADS_AT_ONCE_MAX),
@@ -410,6 +432,20 @@ mod tests {
     }
 
     #[test]
+    fn anomalies_are_what_the_operator_says() {
+        let text = "alerts.webhook_url = 'https://a.example'\n[anomalies]\nhalf_life_ms = 2_000\n\
+                    threshold = 1.5\nexecutions = 10\nsustained_ms = 0\nrate_factor = 4\n\
+                    rate_events = 7\nrate_history_s = 60";
+        let config = config(text, Overrides::default());
+        let (pulse, rates) = (config.engine.pulse, config.engine.rates);
+        assert_eq!((pulse.half_life_us, pulse.threshold), (2_000_000, 1.5));
+        assert_eq!((pulse.executions, pulse.sustained_us), (10, 0));
+        assert_eq!((rates.factor, rates.events), (4.0, 7));
+        assert_eq!((rates.history_us, rates.sustained_us), (60_000_000, 0));
+        assert_eq!(config.alerts_url.as_deref(), Some("https://a.example"));
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_place() {
         for (text, part) in [
             ("lisetn = '127.0.0.1:1'", "line 1"),
@@ -426,6 +462,24 @@ mod tests {
             ("retention.hours = 0", "`retention.hours`"),
             ("infer_window_s = 0", "`infer_window_s` may be 1 to 3600"),
             ("listen = '8700'", "listen"),
+            (
+                "[anomalies]\nhalf_life_ms = 0",
+                "`anomalies.half_life_ms` may be",
+            ),
+            (
+                "[anomalies]\nthreshold = 0.5",
+                "`anomalies.threshold` may be 1 to",
+            ),
+            (
+                "[anomalies]\nthreshold = nan",
+                "`anomalies.threshold` may be 1 to",
+            ),
+            (
+                "[anomalies]\nrate_factor = 1",
+                "`anomalies.rate_factor` may be 2 to",
+            ),
+            ("[anomalies]\nspeed = 1", "line 2"),
+            ("[alerts]\nsecret = 'x'", "line 2"),
         ] {
             let error = parse(text).unwrap_err();
             let said = format!("{error:#}");

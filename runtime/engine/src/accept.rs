@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ringfence_model::{Ancestry, Event, EventId, Lineage, TenantId};
+use ringfence_model::{Event, EventId, Lineage, RuleName, TenantId};
 use ringfence_store::Append;
 
 use crate::engine::check;
@@ -58,13 +58,24 @@ impl Engine {
             bytes,
         };
         self.inner.causes.adopt(&state.policy, &mut events, now_us);
+        let mut came_back = Vec::new();
         if events.iter().any(|event| event.lineage.parent.is_some()) {
-            self.find_ancestors(tenant, &mut events).await?;
+            came_back = self.find_ancestors(tenant, &mut events).await?;
         }
         let places: Vec<_> = events.iter().map(|e| (e.id, e.lineage)).collect();
         let appended = self.store().append(events).await;
         drop(reservation);
         let appended = appended.map_err(|error| self.of_tenant(tenant, error))?;
+        let new = appended.iter().filter(|one| **one == Append::Accepted);
+        let vitals = &self.inner.vitals;
+        vitals.accepted(tenant, new.count() as u64, now_us);
+        for back in came_back {
+            if appended.get(back.index) == Some(&Append::Accepted) {
+                let (what, when) = ((back.event, &*back.ty), (back.ran_us, now_us));
+                let mut vitals = vitals.lock();
+                vitals.came_back(&self.inner.registry, tenant, what, &back.rule, when);
+            }
+        }
         let receipts = places.into_iter().zip(appended);
         let mut receipts: Vec<Receipt> = receipts
             .map(|((event, lineage), append)| Receipt {
@@ -79,28 +90,38 @@ impl Engine {
         Ok(receipts)
     }
 
-    /// What led to events that come from a run. Where that is not in the
+    /// What led to events that come from a run; answers which they are. Where that is not in the
     /// journal any more, what their lineage says has to do.
     async fn find_ancestors(
         &self,
         tenant: &TenantId,
         events: &mut [Event],
-    ) -> Result<(), EngineError> {
+    ) -> Result<Vec<CameBack>, EngineError> {
         let mut known = HashMap::new();
-        for event in events {
+        let mut came_back = Vec::new();
+        for (index, event) in events.iter_mut().enumerate() {
             let Some(parent) = event.lineage.parent else {
                 continue;
             };
-            event.ancestry = match known.entry(parent) {
-                Entry::Occupied(known) => Ancestry::clone(known.get()),
+            let found = match known.entry(parent) {
+                Entry::Occupied(known) => &*known.into_mut(),
                 Entry::Vacant(unknown) => {
-                    let found = self.store().parent(tenant, parent).await?;
-                    let ancestry = found.map(|found| found.ancestry).unwrap_or_default();
-                    unknown.insert(ancestry).clone()
+                    &*unknown.insert(self.store().parent(tenant, parent).await?)
                 }
             };
+            let Some(found) = found else {
+                continue;
+            };
+            event.ancestry = found.ancestry.clone();
+            came_back.push(CameBack {
+                index,
+                event: event.id,
+                ty: event.ty.clone(),
+                rule: found.rule.clone(),
+                ran_us: found.started_us,
+            });
         }
-        Ok(())
+        Ok(came_back)
     }
 
     /// A duplicate is where it was accepted first, whatever it says now.
@@ -125,6 +146,18 @@ impl Receipt {
     pub fn is_duplicate(&self) -> bool {
         self.append == Append::Duplicate
     }
+}
+
+/// An event that a run had asked the host application for.
+struct CameBack {
+    /// Its place in the batch.
+    index: usize,
+    event: EventId,
+    ty: String,
+    /// Whose run it was.
+    rule: RuleName,
+    /// When that began, in microseconds since 1970.
+    ran_us: u64,
 }
 
 /// Room that was made for events on their way to the disk.

@@ -13,8 +13,10 @@ use crate::clock::Clock;
 use crate::observer::{EventDone, Observer};
 use crate::quarantine::Quarantines;
 use crate::queue::{Queue, Released};
+use crate::registry::Registry;
 use crate::step::{self, Step};
 use crate::unsaved::Unsaved;
+use crate::vitals::{Counted, Vitals};
 
 /// Steps in one commit.
 const BATCH_MAX: usize = 512;
@@ -28,6 +30,8 @@ pub(crate) struct Committer {
     pub(crate) quarantines: Arc<Quarantines>,
     pub(crate) unsaved: Arc<Unsaved>,
     pub(crate) causes: Arc<Causes>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) vitals: Arc<Vitals>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
 }
@@ -61,9 +65,13 @@ impl Committer {
         let durable_us = self.clock.now_us();
         let mut released = Vec::with_capacity(steps.len());
         let mut again = Vec::new();
+        // Once for all of them.
+        let mut vitals = self.vitals.lock();
         for (step, outcome) in steps.into_iter().zip(outcomes) {
             match outcome {
-                CommitOutcome::Committed => released.push(self.committed(step, durable_us)),
+                CommitOutcome::Committed => {
+                    released.push(self.committed(step, durable_us, &mut vitals));
+                }
                 CommitOutcome::Repeated if step.completes && step.execution.is_some() => {
                     again.push(self.complete(step));
                 }
@@ -74,17 +82,19 @@ impl Committer {
                 }
             }
         }
+        drop(vitals);
         self.queue.release(released);
         again
     }
 
-    fn committed(&self, mut step: Step, durable_us: u64) -> Released {
+    fn committed(&self, mut step: Step, durable_us: u64, vitals: &mut Counted) -> Released {
         let event = &step.job.event;
         if let Some(execution) = &step.execution {
             // First, because the host application may take its actions now.
             self.causes.committed(event, execution, durable_us);
             let kept = std::mem::take(&mut step.kept);
             self.unsaved.saved(&event.tenant, &execution.rule, kept);
+            vitals.committed(&self.registry, execution, durable_us);
             let stop = execution.stop.as_ref().map(|stop| stop.code);
             self.observer
                 .executed(&event.tenant, &execution.rule, &execution.usage, stop);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ringfence_governor::{BreakerConfig, UploadBounds};
+use ringfence_governor::{BreakerConfig, PulseConfig, RateConfig, UploadBounds};
 use ringfence_model::{Limits, Plan};
 
 use crate::quarantine::ParkingConfig;
@@ -29,6 +29,10 @@ pub struct EngineConfig {
     /// How long after an action an event may be taken for what it caused, in
     /// seconds; for tenants that want that.
     pub infer_window_s: u64,
+    /// When runs that set off runs are an anomaly.
+    pub pulse: PulseConfig,
+    /// When events that come fast are one.
+    pub rates: RateConfig,
 }
 
 impl Default for EngineConfig {
@@ -50,6 +54,8 @@ impl Default for EngineConfig {
             parking: ParkingConfig::default(),
             retention_s: 7 * 24 * 60 * 60,
             infer_window_s: 30,
+            pulse: PulseConfig::default(),
+            rates: RateConfig::default(),
         }
     }
 }

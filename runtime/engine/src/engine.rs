@@ -12,6 +12,7 @@ use ringfence_store::{Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::anomalies::{ALERTS_MAX, Alert, Monitor};
 use crate::causes::Causes;
 use crate::clock::Clock;
 use crate::committer::Committer;
@@ -26,6 +27,7 @@ use crate::quarantine::Quarantines;
 use crate::queue::{self, Bounds, Queue};
 use crate::registry::Registry;
 use crate::uploads::UploadQueue;
+use crate::vitals::Vitals;
 use crate::worker::Worker;
 
 /// Results on their way to the disk; beyond it workers wait.
@@ -67,6 +69,9 @@ pub(crate) struct Inner {
     /// Held by whoever changes tenants or rules, from the store to the loop.
     pub(crate) changes: Arc<tokio::sync::Mutex<()>>,
     pub(crate) uploads: UploadQueue,
+    pub(crate) vitals: Arc<Vitals>,
+    /// For who delivers alerts.
+    pub(crate) alerts: Mutex<Option<mpsc::Receiver<Alert>>>,
     /// One permit per worker.
     evaluations: Arc<Semaphore>,
     pub(crate) draining: AtomicBool,
@@ -123,6 +128,8 @@ impl Engine {
             config.quarantine,
             config.parking,
         ));
+        let vitals = Arc::new(Vitals::new(&config));
+        let (alerts, alerted) = mpsc::channel(ALERTS_MAX);
         let engine = Self {
             inner: Arc::new(Inner {
                 pager: Arc::new(Pager {
@@ -147,6 +154,8 @@ impl Engine {
                 clock,
                 changes,
                 uploads: UploadQueue::new(config.uploads),
+                vitals: Arc::clone(&vitals),
+                alerts: Mutex::new(Some(alerted)),
                 evaluations: Arc::new(Semaphore::new(workers)),
                 draining: AtomicBool::new(false),
                 running: Mutex::default(),
@@ -154,9 +163,20 @@ impl Engine {
             }),
         };
         engine.recover().await?;
+        let monitor = Monitor {
+            store: Arc::clone(&store),
+            vitals,
+            registry: Arc::clone(&engine.inner.registry),
+            queue: Arc::clone(&queue),
+            clock: Arc::clone(&engine.inner.clock),
+            observer: Arc::clone(&observer),
+            alerts,
+        };
+        monitor.end_left_over().await?;
         store.attach(queue::feed(&queue));
         let background = vec![
             tokio::spawn(Arc::clone(&engine.inner.pager).run(page_requests)),
+            tokio::spawn(monitor.run()),
             tokio::spawn(crate::retention::run(
                 store,
                 Arc::clone(&engine.inner.clock),
@@ -209,6 +229,8 @@ impl Engine {
             quarantines: Arc::clone(&inner.quarantines),
             unsaved: Arc::clone(&inner.executor.unsaved),
             causes: Arc::clone(&inner.causes),
+            registry: Arc::clone(&inner.registry),
+            vitals: Arc::clone(&inner.vitals),
             clock: Arc::clone(&inner.clock),
             observer,
         };

@@ -8,6 +8,7 @@
 //! repeats work whose ids are derived, and so changes nothing.
 
 mod accept;
+mod anomalies;
 mod batch;
 mod causes;
 mod clock;
@@ -28,12 +29,15 @@ mod queue;
 mod registry;
 mod retention;
 mod rules;
+mod signs;
 mod step;
 mod unsaved;
 mod uploads;
+mod vitals;
 mod worker;
 
 pub use accept::Receipt;
+pub use anomalies::Alert;
 pub use clock::{Clock, SystemClock};
 pub use config::EngineConfig;
 pub use engine::{Engine, Stats};
@@ -44,8 +48,9 @@ pub use observer::{EventDone, Observer};
 pub use quarantine::ParkingConfig;
 pub use ringfence_governor::explain::shares;
 pub use ringfence_governor::{
-    ActiveRule, BreakerConfig, Causes, Crowded, Cycle, Cycles, GraphRule, Hop, RuleGraph,
-    UploadBounds, Way,
+    ActiveRule, BreakerConfig, Causes, Crowded, Cycle, Cycles, EdgePulse, GraphRule, Hop,
+    PulseConfig, PulseView, RateConfig, RuleGraph, RulePulse, UploadBounds, Way,
 };
 pub use rules::{NewActivation, TenantChange};
 pub use uploads::UploadPlace;
+pub use vitals::VitalSigns;

@@ -1,6 +1,6 @@
 //! Who is told what happens.
 
-use ringfence_model::{EventId, RuleName, StopCode, TenantId, Usage};
+use ringfence_model::{AnomalyKind, EventId, RuleName, StopCode, TenantId, Usage};
 
 /// Is told what happens, for metrics. Called on the threads that do the work,
 /// so it must be quick.
@@ -21,6 +21,12 @@ pub trait Observer: Send + Sync + 'static {
 
     /// An event is finished, and that is durable.
     fn done(&self, _event: &EventDone<'_>) {}
+
+    /// An anomaly began or ended, and that is durable.
+    fn anomaly(&self, _tenant: &TenantId, _kind: AnomalyKind, _ended: bool) {}
+
+    /// An alert will not be delivered, because too many wait already.
+    fn alert_lost(&self) {}
 }
 
 /// An event is finished.

@@ -130,6 +130,17 @@ impl Queue {
         self.work.notify_all();
     }
 
+    /// Whether a tenant's root events go before its follow-ups.
+    pub(crate) fn set_dampened(&self, tenant: &TenantId, is_dampened: bool) {
+        let state = &mut *self.state.lock();
+        state.scheduler.set_dampened(tenant, is_dampened);
+        self.work.notify_all();
+    }
+
+    pub(crate) fn is_dampened(&self, tenant: &TenantId) -> bool {
+        self.state.lock().scheduler.is_dampened(tenant)
+    }
+
     /// Forgets a tenant and its work that is not under way.
     pub(crate) fn remove(&self, tenant: &TenantId) {
         let state = &mut *self.state.lock();
@@ -487,9 +498,10 @@ impl State {
     fn load(&mut self, tenant: &TenantId, job: Job, ledger: Ledger) {
         let (cascade, subject) = (job.event.lineage.cascade, job.event.subject.clone());
         let (bytes, arrival) = (job.event.size(), job.arrival);
+        let depth = job.event.lineage.depth;
         if self
             .scheduler
-            .push(tenant, subject.as_deref(), Box::new(job))
+            .push_at(tenant, subject.as_deref(), depth, Box::new(job))
             .is_ok()
         {
             self.cascades.enter(tenant, cascade, ledger);

@@ -20,6 +20,9 @@ pub(crate) async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, retention_
         let before_us = clock
             .now_us()
             .saturating_sub(retention_s.saturating_mul(1_000_000));
+        if let Err(error) = store.prune_anomalies(before_us, BATCH).await {
+            tracing::error!(%error, "old anomalies cannot be removed; trying again later");
+        }
         loop {
             match store.prune(before_us, BATCH).await {
                 Ok(removed) if removed < u64::from(BATCH) => break,

@@ -128,6 +128,7 @@ impl Engine {
         self.inner.queue.remove(tenant);
         self.inner.quarantines.forget_tenant(tenant);
         self.inner.causes.remove(tenant);
+        self.inner.vitals.forget_tenant(tenant);
         Ok(self.store().delete_tenant(tenant).await?)
     }
 
@@ -321,6 +322,7 @@ impl Engine {
         self.inner.registry.replace_rule(tenant, rule, new);
         let queue = &self.inner.queue;
         queue.with(|state| state.costs.forget(tenant, rule));
+        self.inner.vitals.forget(tenant, rule);
     }
 
     /// Reads a tenant's rules in force from the store.

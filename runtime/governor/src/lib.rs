@@ -10,7 +10,9 @@ mod costs;
 pub mod explain;
 mod graph;
 mod inference;
+mod pulse;
 mod queue;
+mod ready;
 pub mod revisit;
 mod routing;
 mod scheduler;
@@ -22,6 +24,9 @@ pub use cascade::{Cascades, Verdict, arrival};
 pub use costs::{Costs, Room as BatchRoom};
 pub use graph::{Causes, Cycle, Cycles, GraphRule, Hop, RuleGraph, Way};
 pub use inference::{Inference, InferenceBounds};
+pub use pulse::{
+    EdgePulse, Pulse, PulseChange, PulseConfig, PulseView, RateChange, RateConfig, Rates, RulePulse,
+};
 pub use queue::Share;
 pub use routing::{ActiveRule, RuleSet};
 pub use scheduler::{Batch, Claim, ClaimId, Dispatch, Needs, Scheduler, Ticket};

@@ -4,6 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use crate::ready::ReadyList;
+
 /// A tenant's claim on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
@@ -43,7 +45,7 @@ pub(crate) struct Queue<T> {
     /// What the tenant's runs cost lately: a moving average.
     pub(crate) estimate: u64,
     pub(crate) held: usize,
-    ready: VecDeque<Ready<T>>,
+    ready: ReadyList<Ready<T>>,
     lanes: HashMap<Arc<str>, Lane<T>>,
 }
 
@@ -65,7 +67,8 @@ enum Ready<T> {
 /// under way.
 #[derive(Debug)]
 struct Lane<T> {
-    waiting: VecDeque<T>,
+    /// With the depths of the events.
+    waiting: VecDeque<(u32, T)>,
 }
 
 impl<T> Queue<T> {
@@ -83,7 +86,7 @@ impl<T> Queue<T> {
             start,
             estimate: 0,
             held: 0,
-            ready: VecDeque::new(),
+            ready: ReadyList::default(),
             lanes: HashMap::new(),
         }
     }
@@ -198,41 +201,62 @@ impl<T> Queue<T> {
         self.start = self.start.saturating_sub(self.scaled(cost));
     }
 
-    pub(crate) fn push(&mut self, subject: Option<&str>, item: T) {
+    /// Whether root events go before follow-ups.
+    pub(crate) fn is_dampened(&self) -> bool {
+        self.ready.is_dampened()
+    }
+
+    pub(crate) fn set_dampened(&mut self, is_dampened: bool) {
+        self.ready.set_dampened(is_dampened);
+        self.lacking = None;
+    }
+
+    /// Adds work on an event of this depth; 0 is a root event.
+    pub(crate) fn push(&mut self, subject: Option<&str>, depth: u32, item: T) {
         let Some(subject) = subject else {
-            self.ready.push_back(Ready::Item(item));
-            return;
+            return self.make_ready(depth, Ready::Item(item));
         };
         if let Some(lane) = self.lanes.get_mut(subject) {
-            lane.waiting.push_back(item);
+            lane.waiting.push_back((depth, item));
             return;
         }
         let subject: Arc<str> = subject.into();
-        self.ready.push_back(Ready::Lane(Arc::clone(&subject)));
-        let waiting = VecDeque::from([item]);
+        self.make_ready(depth, Ready::Lane(Arc::clone(&subject)));
+        let waiting = VecDeque::from([(depth, item)]);
         self.lanes.insert(subject, Lane { waiting });
+    }
+
+    fn make_ready(&mut self, depth: u32, ready: Ready<T>) {
+        if self.ready.is_dampened() {
+            // It may be its turn now, in place of what did not fit.
+            self.lacking = None;
+        }
+        self.ready.push_back(depth, ready);
     }
 
     /// The work whose turn it is.
     pub(crate) fn first(&self) -> Option<&T> {
         match self.ready.front()? {
             Ready::Item(item) => Some(item),
-            Ready::Lane(subject) => self.lanes.get(subject)?.waiting.front(),
+            Ready::Lane(subject) => Some(&self.lanes.get(subject)?.waiting.front()?.1),
         }
     }
 
-    pub(crate) fn pop(&mut self) -> Option<(Option<Arc<str>>, T)> {
-        match self.ready.pop_front()? {
-            Ready::Item(item) => Some((None, item)),
+    /// Takes it, with its subject and the depth of its event.
+    pub(crate) fn pop(&mut self) -> Option<(Option<Arc<str>>, u32, T)> {
+        let (depth, ready) = self.ready.pop_front()?;
+        match ready {
+            Ready::Item(item) => Some((None, depth, item)),
             Ready::Lane(subject) => {
-                let item = self.lanes.get_mut(&subject)?.waiting.pop_front()?;
-                Some((Some(subject), item))
+                let (depth, item) = self.lanes.get_mut(&subject)?.waiting.pop_front()?;
+                Some((Some(subject), depth, item))
             }
         }
     }
 
-    /// Work that was under way is finished, or (`again`) is next.
-    pub(crate) fn release(&mut self, subject: Option<Arc<str>>, again: Option<T>) {
+    /// Work that was under way is finished, or (`again`, on an event of this
+    /// depth) is next.
+    pub(crate) fn release(&mut self, subject: Option<Arc<str>>, again: Option<(u32, T)>) {
         // What was begun is finished first: it holds memory and a subject.
         if again.is_some() {
             self.held += 1;
@@ -240,22 +264,23 @@ impl<T> Queue<T> {
         }
         match (subject, again) {
             (None, None) => {}
-            (None, Some(item)) => self.ready.push_front(Ready::Item(item)),
+            (None, Some((depth, item))) => self.ready.push_front(depth, Ready::Item(item)),
             (Some(subject), again) => self.release_lane(subject, again),
         }
     }
 
-    fn release_lane(&mut self, subject: Arc<str>, again: Option<T>) {
+    fn release_lane(&mut self, subject: Arc<str>, again: Option<(u32, T)>) {
         let Some(lane) = self.lanes.get_mut(&subject) else {
             return;
         };
-        if let Some(item) = again {
-            lane.waiting.push_front(item);
-            self.ready.push_front(Ready::Lane(subject));
-        } else if lane.waiting.is_empty() {
-            self.lanes.remove(&subject);
+        if let Some((depth, item)) = again {
+            lane.waiting.push_front((depth, item));
+            self.ready.push_front(depth, Ready::Lane(subject));
+        } else if let Some((depth, _)) = lane.waiting.front() {
+            let depth = *depth;
+            self.make_ready(depth, Ready::Lane(subject));
         } else {
-            self.ready.push_back(Ready::Lane(subject));
+            self.lanes.remove(&subject);
         }
     }
 
@@ -266,6 +291,6 @@ impl<T> Queue<T> {
             Ready::Lane(_) => None,
         });
         let laned = self.lanes.into_values().flat_map(|lane| lane.waiting);
-        loose.chain(laned)
+        loose.chain(laned.map(|(_, item)| item))
     }
 }

@@ -49,6 +49,7 @@ pub struct Ticket {
     charged: u64,
     batch: u64,
     subject: Option<Arc<str>>,
+    depth: u32,
 }
 
 /// Work that one worker does, one piece after the other.
@@ -126,7 +127,7 @@ impl<T> Queue<T> {
             self.lacking = Some(needed);
             return Some(Taken::Lacking);
         }
-        let (subject, item) = self.pop()?;
+        let (subject, depth, item) = self.pop()?;
         let charged = self.estimate.max(RUN_COST);
         self.charge(charged);
         self.begin_in(batch, needed);
@@ -139,6 +140,7 @@ impl<T> Queue<T> {
             charged,
             batch,
             subject,
+            depth,
         };
         Some(Taken::Work(Dispatch { item, ticket }))
     }
@@ -199,8 +201,35 @@ impl<T> Scheduler<T> {
         queue.into_work().collect()
     }
 
-    /// Adds work at the end. Answers it back if there is no such tenant.
+    /// While a tenant is dampened, its work on root events goes before that on
+    /// follow-up events, which get one of 8 turns if both wait. The order
+    /// within a subject stays, and so does the tenant's share.
+    pub fn set_dampened(&mut self, tenant: &TenantId, is_dampened: bool) {
+        if let Some(&at) = self.index.get(tenant) {
+            self.update(at, |queue| queue.set_dampened(is_dampened));
+        }
+    }
+
+    /// Whether a tenant is dampened.
+    pub fn is_dampened(&self, tenant: &TenantId) -> bool {
+        let at = self.index.get(tenant);
+        let queue = at.and_then(|at| self.queues[*at].as_ref());
+        queue.is_some_and(Queue::is_dampened)
+    }
+
+    /// Adds work at the end, as on a root event. Answers it back if there is no such tenant.
     pub fn push(&mut self, tenant: &TenantId, subject: Option<&str>, item: T) -> Result<(), T> {
+        self.push_at(tenant, subject, 0, item)
+    }
+
+    /// The same, with the depth of the event that it is on; 0 is a root event.
+    pub fn push_at(
+        &mut self,
+        tenant: &TenantId,
+        subject: Option<&str>,
+        depth: u32,
+        item: T,
+    ) -> Result<(), T> {
         let Some(&at) = self.index.get(tenant) else {
             return Err(item);
         };
@@ -210,7 +239,7 @@ impl<T> Scheduler<T> {
                 queue.start = queue.start.max(virtual_time);
             }
             queue.held += 1;
-            queue.push(subject, item);
+            queue.push(subject, depth, item);
         });
         Ok(())
     }
@@ -342,7 +371,7 @@ impl<T> Scheduler<T> {
         let subject = ticket.subject.take();
         self.update_of(ticket.queue, ticket.generation, |queue| {
             queue.unreleased -= 1;
-            queue.release(subject, again);
+            queue.release(subject, again.map(|again| (ticket.depth, again)));
         });
     }
 

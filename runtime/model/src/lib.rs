@@ -4,6 +4,7 @@
 
 mod activation;
 mod ancestry;
+mod anomaly;
 mod effect;
 mod event;
 mod execution;
@@ -22,6 +23,7 @@ mod text;
 
 pub use activation::{Activation, Mode, Quarantine};
 pub use ancestry::{ANCESTORS_MAX, Ancestry};
+pub use anomaly::{Anomaly, AnomalyEdge, AnomalyEnd, AnomalyKind, EventRate, Reproduction};
 pub use effect::{Action, Effect, Entry, NewEvent};
 pub use event::{Event, EventError, Lineage, Origin};
 pub use execution::{

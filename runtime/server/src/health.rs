@@ -56,10 +56,13 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Health>, 
     )),
 )]
 pub(crate) async fn metrics(_: Operator, State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let text = app.metrics.text(app.engine.stats()).map_err(|error| {
-        tracing::error!(%error, "writing metrics failed");
-        Problem::new(Kind::INTERNAL, "The metrics could not be written.")
-    })?;
+    let text = app
+        .metrics
+        .text(app.engine.stats(), &app.engine.vital_signs())
+        .map_err(|error| {
+            tracing::error!(%error, "writing metrics failed");
+            Problem::new(Kind::INTERNAL, "The metrics could not be written.")
+        })?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

@@ -15,6 +15,8 @@
 //! store, and answers.
 
 mod activations;
+mod alerts;
+mod anomalies;
 mod app;
 mod auth;
 mod body;
@@ -40,6 +42,7 @@ mod page;
 mod path;
 mod peer;
 mod problem;
+mod pulse;
 mod quarantine;
 mod refusals;
 mod router;
@@ -51,5 +54,6 @@ mod tokens;
 mod usage;
 mod wire;
 
+pub use alerts::{AlertsConfig, check as check_webhook};
 pub use metrics::Metrics;
 pub use serve::{ServerConfig, serve};

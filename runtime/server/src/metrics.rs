@@ -1,8 +1,12 @@
 //! All metrics of a server, each with its unit and meaning.
 //!
 //! No metric has a label that tenants choose, so their number is bounded by
-//! the code. What happens per execution or event costs a few atomic
+//! the code; but for one, of the few tenants whose runs grow. What happens per execution or event costs a few atomic
 //! additions; the rest is counted per request.
+
+mod pulse;
+
+pub(crate) use pulse::AlertEnd;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,8 +17,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-use ringfence_engine::{EventDone, Observer, Stats};
-use ringfence_model::{RuleName, StopCode, TenantId, Usage};
+use ringfence_engine::{EventDone, Observer, Stats, VitalSigns};
+use ringfence_model::{AnomalyKind, RuleName, StopCode, TenantId, Usage};
 use tokio::sync::Notify;
 
 use crate::histogram::Histogram;
@@ -84,6 +88,7 @@ pub struct Metrics {
     executions: Executions,
     events: Events,
     moment: Moment,
+    pulse: pulse::Pulse,
     hasher: RandomState,
     bells: Box<[Notify]>,
     listeners: AtomicUsize,
@@ -269,6 +274,7 @@ impl Default for Metrics {
             executions: Executions::register(&mut registry),
             events: Events::register(&mut registry),
             moment: Moment::register(&mut registry),
+            pulse: pulse::Pulse::register(&mut registry),
             registry,
             hasher: RandomState::new(),
             bells: (0..BELLS).map(|_| Notify::new()).collect(),
@@ -289,6 +295,16 @@ where
 }
 
 impl Observer for Metrics {
+    fn anomaly(&self, _: &TenantId, kind: AnomalyKind, ended: bool) {
+        if !ended {
+            self.pulse.began(kind);
+        }
+    }
+
+    fn alert_lost(&self) {
+        self.alert(AlertEnd::Lost);
+    }
+
     fn dead_lettered(&self, _: &TenantId, code: StopCode) {
         // `ALL` lists the codes in the order of their definition.
         if let Some(counter) = self.executions.dead_letters.get(code as usize) {
@@ -322,6 +338,11 @@ impl Observer for Metrics {
 }
 
 impl Metrics {
+    /// What became of an alert.
+    pub(crate) fn alert(&self, end: AlertEnd) {
+        self.pulse.alert(end);
+    }
+
     /// Events of one request were made durable.
     pub(crate) fn accepted(&self, new: u64, duplicates: u64) {
         self.events.accepted.inc_by(new);
@@ -352,7 +373,8 @@ impl Metrics {
     }
 
     /// All metrics in the OpenMetrics text format.
-    pub(crate) fn text(&self, stats: Stats) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(&self, stats: Stats, signs: &VitalSigns) -> Result<String, std::fmt::Error> {
+        self.pulse.set(signs);
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.moment.tenants.set(signed(stats.tenants));
         self.moment.waiting.set(signed(stats.waiting));
@@ -438,10 +460,13 @@ mod tests {
             Some(10),
         );
         let text = metrics
-            .text(Stats {
-                waiting: 5,
-                ..Stats::default()
-            })
+            .text(
+                Stats {
+                    waiting: 5,
+                    ..Stats::default()
+                },
+                &VitalSigns::default(),
+            )
             .unwrap();
         for line in [
             r#"ringfence_executions_total{result="ok"} 1"#,

@@ -17,8 +17,8 @@ use crate::leftover::discard_leftover;
 use crate::openapi::{self, Document};
 use crate::problem::{self, Kind, Problem, Refused};
 use crate::{
-    activations, bundle, cascades, dead_letters, effects, evaluate, events, executions, graph,
-    health, lineage_keys, quarantine, rules, tenants, tokens, usage,
+    activations, anomalies, bundle, cascades, dead_letters, effects, evaluate, events, executions,
+    graph, health, lineage_keys, quarantine, rules, tenants, tokens, usage,
 };
 
 /// All routes, with the document that describes them.
@@ -43,6 +43,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(bundle::get))
         .routes(routes!(cascades::get))
         .routes(routes!(dead_letters::list))
+        .routes(routes!(anomalies::list))
         .routes(routes!(effects::take))
         .routes(routes!(effects::acknowledge))
         .routes(routes!(lineage_keys::list, lineage_keys::rotate))

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use crate::alerts::{Alerts, AlertsConfig};
 use crate::app::App;
 use crate::lineage::{self, Keyring};
 use crate::metrics::Metrics;
@@ -42,6 +43,8 @@ pub struct ServerConfig {
     /// How long a lineage token is valid, in seconds. Shorter than the journal
     /// is kept, or a token would outlive its cascade's ledger.
     pub lineage_ttl_s: u64,
+    /// How alerts are delivered.
+    pub alerts: AlertsConfig,
 }
 
 impl ServerConfig {
@@ -51,6 +54,7 @@ impl ServerConfig {
         Self {
             operator_token,
             lineage_ttl_s: 24 * 60 * 60,
+            alerts: AlertsConfig::default(),
         }
     }
 }
@@ -83,6 +87,8 @@ pub async fn serve(
     let now_us = engine.clock().now_us();
     let keyring = Keyring::open(store, config.lineage_ttl_s, now_us).await;
     let (stop, stopping) = watch::channel(false);
+    let alerts = Alerts::new(config.alerts, metrics.clone(), engine.clock().clone());
+    let alerts = engine.alerts().map(|told| tokio::spawn(alerts.run(told)));
     let app = Arc::new(App::new(
         engine.clone(),
         metrics,
@@ -99,6 +105,10 @@ pub async fn serve(
     drain(&mut connections).await;
     tidying.abort();
     engine.drain().await;
+    // Nobody waits for a receiver that does not answer.
+    if let Some(alerts) = alerts {
+        alerts.abort();
+    }
     engine.store().close().await;
     tracing::info!("stopped");
     Ok(())

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use ringfence_engine::TenantChange;
+use ringfence_engine::{EngineError, TenantChange};
 use ringfence_model::{
     CyclePolicy, Inference, LimitOverrides, Limits, LoopPolicy, Tenant, TenantId, Webhook,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::alerts;
 use crate::app::App;
 use crate::auth::{Access, Operator, Read};
 use crate::body::JsonBody;
@@ -149,6 +150,9 @@ pub(crate) async fn put(
     State(app): State<Arc<App>>,
     JsonBody(body): JsonBody<PutTenant>,
 ) -> Result<(StatusCode, Json<TenantView>), Problem> {
+    if let Some(Some(webhook)) = &body.webhook {
+        alerts::check(webhook).map_err(EngineError::from)?;
+    }
     let (tenant, created) = app.engine.put_tenant(&path.tenant, body.into()).await?;
     let limits = app.engine.limits(&path.tenant)?;
     let status = if created {

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::{Access, Read};
 use crate::problem::Problem;
+use crate::pulse::TenantPulse;
 use crate::wire;
 
 /// How much of a tenant there is, and how much there may be.
@@ -24,6 +25,8 @@ pub(crate) struct TenantUsage {
     /// Its limits.
     #[schema(value_type = wire::LimitsInForce)]
     limits: Limits,
+    /// What its runs set off.
+    pulse: TenantPulse,
 }
 
 /// How many of a tenant's events are in which state; finished ones are
@@ -49,8 +52,11 @@ pub(crate) async fn get(
     access: Access<Read>,
     State(app): State<Arc<App>>,
 ) -> Result<Json<TenantUsage>, Problem> {
+    let tenant = access.tenant();
+    let pulse = app.engine.pulse(tenant);
     Ok(Json(TenantUsage {
-        events: app.store().counts(access.tenant()).await?,
+        events: app.store().counts(tenant).await?,
+        pulse: TenantPulse::new(pulse, app.engine.is_dampened(tenant)),
         limits: access.limits,
     }))
 }

@@ -6,12 +6,14 @@
 //! name, a type or what is required fails them.
 #![allow(dead_code)]
 
+mod anomalies;
 mod limits;
 mod policy;
 mod stops;
 
 use utoipa::ToSchema;
 
+pub(crate) use anomalies::Anomaly;
 pub(crate) use limits::{LimitOverrides, LimitsInForce, RuleLimits};
 pub(crate) use policy::{CyclePolicy, Inference, LoopPolicy, Webhook};
 pub(crate) use stops::{CycleStep, RuleShare, RunSummary, Stop, StopCodeText};

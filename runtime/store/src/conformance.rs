@@ -1,6 +1,7 @@
 //! What any implementation of [`Store`] must pass: one function per promise,
 //! each on an empty store. They panic where a promise is broken.
 
+mod anomalies;
 mod cascades;
 mod catalog;
 mod commits;
@@ -63,6 +64,8 @@ pub async fn run<P: Place>(make: impl Fn() -> P) {
     journal::dead_letters_are_found(&make()).await;
     journal::the_outbox_is_read_and_emptied(&make()).await;
     journal::pruning_keeps_what_is_young_or_waits(&make()).await;
+    anomalies::they_begin_end_and_are_listed(&make()).await;
+    anomalies::they_are_bounded_and_pruned(&make()).await;
 }
 
 /// What a feed was told.

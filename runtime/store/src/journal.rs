@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use ringfence_model::{
-    Action, Ancestry, CascadeId, EffectId, Event, EventId, Execution, ExecutionId, Ledger, Lineage,
-    RuleName, RunSummary, Status, Stop, StopCode, TenantId, VersionId,
+    Action, Ancestry, Anomaly, CascadeId, EffectId, Event, EventId, Execution, ExecutionId, Ledger,
+    Lineage, RuleName, RunSummary, Status, Stop, StopCode, TenantId, VersionId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -150,7 +150,22 @@ pub struct Parent {
     pub lineage: Lineage,
     /// The runs that led to that event, and this one.
     pub ancestry: Ancestry,
+    /// When the run began, in microseconds since 1970.
+    pub started_us: u64,
 }
+
+/// An anomaly, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnomalyRecord {
+    /// The place in the list; greater is later.
+    pub seq: u64,
+    /// What it is.
+    #[serde(flatten)]
+    pub anomaly: Anomaly,
+}
+
+/// Anomalies kept for one tenant; of more, the oldest go.
+pub const ANOMALIES_MAX: u32 = 1_000;
 
 /// How many of a tenant's events are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,4 +248,28 @@ pub trait Journal: Send + Sync + 'static {
 
     /// How many events are in which state.
     async fn counts(&self, tenant: &TenantId) -> Result<Counts>;
+
+    /// Keeps an anomaly that began; answers its place. The oldest of the
+    /// tenant's go beyond [`ANOMALIES_MAX`].
+    async fn begin_anomaly(&self, tenant: &TenantId, anomaly: Anomaly) -> Result<u64>;
+
+    /// Keeps what an anomaly was in the end; false if it is not there any
+    /// more.
+    async fn end_anomaly(&self, tenant: &TenantId, record: AnomalyRecord) -> Result<bool>;
+
+    /// Anomalies, newest first, beginning before `before`.
+    async fn anomalies(
+        &self,
+        tenant: &TenantId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<AnomalyRecord>>;
+
+    /// Anomalies of all tenants that have no end, oldest first; at most
+    /// `limit`.
+    async fn ongoing_anomalies(&self, limit: u32) -> Result<Vec<(TenantId, AnomalyRecord)>>;
+
+    /// Removes anomalies that ended before this time, in microseconds since
+    /// 1970. Looks at the `limit` oldest; answers how many were removed.
+    async fn prune_anomalies(&self, before_us: u64, limit: u32) -> Result<u64>;
 }

@@ -14,8 +14,8 @@ mod sqlite;
 pub use catalog::{Catalog, LINEAGE_KEYS_MAX, NewVersion, PutVersion, VersionRecord};
 pub use error::StoreError;
 pub use journal::{
-    CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord, EventState, ExecutionFilter,
-    Journal, Outgoing, Page, Parent,
+    ANOMALIES_MAX, AnomalyRecord, CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord,
+    EventState, ExecutionFilter, Journal, Outgoing, Page, Parent,
 };
 pub use log::{
     Accepted, Append, Backlog, CommitOutcome, Completion, Decision, Feed, FollowUp, Log, Outcome,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use ringfence_engine::SystemClock;
-use ringfence_server::{Metrics, ServerConfig};
+use ringfence_model::Webhook;
+use ringfence_server::{AlertsConfig, Metrics, ServerConfig, check_webhook};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -23,6 +24,8 @@ use crate::{host, logging};
 ///
 /// The operator's token is taken from RINGFENCE_OPERATOR_TOKEN, else from the
 /// file `operator-token` in the data folder, which is made at the first start.
+/// What alerts to the operator are signed with is taken from
+/// RINGFENCE_ALERTS_SECRET.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// The configuration [default: ringfence.toml, if there is one]
@@ -73,6 +76,7 @@ async fn serve_with(config: Config) -> Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))
         .hint("Another server may run there; name another address with `--listen`.")?;
     let address = listener.local_addr()?;
+    let alerts = alerts(config.alerts_url.as_deref())?;
     let data = DataFolder::open(&config.data)?;
     let operator_token = data.operator_token(given_token()?)?;
     let metrics = Arc::new(Metrics::default());
@@ -82,6 +86,7 @@ async fn serve_with(config: Config) -> Result<()> {
     console::say(format_args!("listening on http://{address}"));
     let server = ServerConfig {
         lineage_ttl_s: config.lineage_ttl_s,
+        alerts,
         ..ServerConfig::new(operator_token)
     };
     let shutdown = async move {
@@ -102,6 +107,27 @@ fn given_token() -> Result<Option<String>> {
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(error) => Err(error).context("RINGFENCE_OPERATOR_TOKEN cannot be used"),
     }
+}
+
+/// Where the operator is told of anomalies. The secret is not in the file, which
+/// more people may read.
+fn alerts(url: Option<&str>) -> Result<AlertsConfig> {
+    let Some(url) = url else {
+        return Ok(AlertsConfig::default());
+    };
+    let secret = std::env::var("RINGFENCE_ALERTS_SECRET")
+        .context("`alerts.webhook_url` is set, and RINGFENCE_ALERTS_SECRET is not")
+        .hint("Set it to `whsec_` and base64 of 24 to 64 random bytes, which the receiver knows, too.")?;
+    let webhook = Webhook {
+        url: url.to_owned(),
+        secret,
+    };
+    check_webhook(&webhook)
+        .context("`alerts.webhook_url` or RINGFENCE_ALERTS_SECRET cannot be used")?;
+    Ok(AlertsConfig {
+        webhook: Some(webhook),
+        ..AlertsConfig::default()
+    })
 }
 
 /// The signals that mean: stop.

@@ -46,14 +46,21 @@ impl Guest {
     pub(crate) fn acting_with(payload: &str) -> Self {
         let mut guest = Self::new();
         let (name, payload) = (guest.text("ticket.update"), guest.text(payload));
-        guest.returning(&[1, name.0, name.1, payload.0, payload.1, 0, 0, 0])
+        guest.returning(&[[1, name.0, name.1, payload.0, payload.1, 0, 0, 0]])
     }
 
     /// Emits `ticket.echo`, which triggers it again.
     pub(crate) fn looping() -> Self {
         let mut guest = Self::new();
         let (ty, data) = (guest.text("ticket.echo"), guest.text("{}"));
-        guest.returning(&[0, ty.0, ty.1, 0, 0, 0, data.0, data.1])
+        guest.returning(&[[0, ty.0, ty.1, 0, 0, 0, data.0, data.1]])
+    }
+
+    /// The same, twice each time.
+    pub(crate) fn branching() -> Self {
+        let mut guest = Self::new();
+        let (ty, data) = (guest.text("ticket.echo"), guest.text("{}"));
+        guest.returning(&[[0, ty.0, ty.1, 0, 0, 0, data.0, data.1]; 2])
     }
 
     /// Never ends.
@@ -93,9 +100,9 @@ impl Guest {
         [self.words(&places), texts.len() as u32]
     }
 
-    fn returning(mut self, effect: &[u32; 8]) -> Self {
-        let list = self.words(effect);
-        let result = self.words(&[0, list, 1]);
+    fn returning(mut self, effects: &[[u32; 8]]) -> Self {
+        let list = self.words(effects.as_flattened());
+        let result = self.words(&[0, list, effects.len() as u32]);
         self.body = format!("(i32.const {result})");
         self
     }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod access;
+mod alerts;
+mod anomalies;
 mod bad_input;
 mod connections;
 mod document;

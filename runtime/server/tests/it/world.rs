@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
-use ringfence_engine::{Engine, EngineConfig, SystemClock};
+use ringfence_engine::{Engine, EngineConfig, PulseConfig, SystemClock};
 use ringfence_sandbox::{Sandbox, SandboxConfig};
-use ringfence_server::{Metrics, ServerConfig, serve};
+use ringfence_server::{AlertsConfig, Metrics, ServerConfig, serve};
 use ringfence_store::Sqlite;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,9 +22,6 @@ use crate::document::Document;
 /// The operator's token.
 pub(crate) const OPERATOR: &str = "operator-for-tests-0123456789";
 
-/// How long lineage tokens are valid, in seconds.
-const TTL_S: u64 = 3_600;
-
 /// A running server.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
@@ -33,6 +30,28 @@ pub(crate) struct World {
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
     folder: TempDir,
+    setup: Setup,
+}
+
+/// What may be otherwise.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    /// How long lineage tokens are valid, in seconds.
+    pub(crate) lineage_ttl_s: u64,
+    /// What an anomaly is.
+    pub(crate) pulse: PulseConfig,
+    /// How it is told.
+    pub(crate) alerts: AlertsConfig,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            lineage_ttl_s: 3_600,
+            pulse: PulseConfig::default(),
+            alerts: AlertsConfig::default(),
+        }
+    }
 }
 
 /// What was answered.
@@ -69,7 +88,7 @@ impl Answer {
 
 async fn start(
     folder: &Path,
-    lineage_ttl_s: u64,
+    setup: Setup,
 ) -> (
     SocketAddr,
     oneshot::Sender<()>,
@@ -89,6 +108,7 @@ async fn start(
     let metrics = Arc::new(Metrics::default());
     let config = EngineConfig {
         workers: 2,
+        pulse: setup.pulse,
         ..EngineConfig::default()
     };
     let clock = Arc::new(SystemClock::start());
@@ -98,7 +118,8 @@ async fn start(
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let config = ServerConfig {
-        lineage_ttl_s,
+        lineage_ttl_s: setup.lineage_ttl_s,
+        alerts: setup.alerts,
         ..ServerConfig::new(OPERATOR.into())
     };
     let shutdown = async move {
@@ -110,16 +131,25 @@ async fn start(
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::over(tempfile::tempdir().unwrap(), TTL_S).await
+        Self::with(Setup::default()).await
     }
 
     /// With lineage tokens that are valid so long, in seconds.
     pub(crate) async fn with_ttl(lineage_ttl_s: u64) -> Self {
-        Self::over(tempfile::tempdir().unwrap(), lineage_ttl_s).await
+        let setup = Setup {
+            lineage_ttl_s,
+            ..Setup::default()
+        };
+        Self::with(setup).await
     }
 
-    async fn over(folder: TempDir, lineage_ttl_s: u64) -> Self {
-        let (address, stop, server) = start(folder.path(), lineage_ttl_s).await;
+    /// Otherwise than usual.
+    pub(crate) async fn with(setup: Setup) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), setup).await
+    }
+
+    async fn over(folder: TempDir, setup: Setup) -> Self {
+        let (address, stop, server) = start(folder.path(), setup.clone()).await;
         let client = Client::new();
         let document = client
             .get(format!("http://{address}/openapi.json"))
@@ -135,6 +165,7 @@ impl World {
             stop,
             server,
             folder,
+            setup,
         }
     }
 
@@ -147,7 +178,8 @@ impl World {
 
     /// Shuts down, and starts again over the same data.
     pub(crate) async fn restart(self) -> Self {
-        Self::over(self.stop().await, TTL_S).await
+        let setup = self.setup.clone();
+        Self::over(self.stop().await, setup).await
     }
 
     pub(crate) fn document(&self) -> &Document {

@@ -1,5 +1,6 @@
 //! Questions about what was done, in SQLite.
 
+mod anomalies;
 mod executions;
 mod lineages;
 mod lists;
@@ -8,7 +9,7 @@ mod tree;
 
 use async_trait::async_trait;
 use ringfence_model::{
-    CascadeId, Event, EventId, Execution, ExecutionId, Lineage, RunSummary, TenantId,
+    Anomaly, CascadeId, Event, EventId, Execution, ExecutionId, Lineage, RunSummary, TenantId,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -19,13 +20,16 @@ use super::ledgers::{of_cascade, tenant_key};
 use super::parked::rules_of;
 use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, number};
 use crate::{
-    CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord, EventState, ExecutionFilter,
-    Journal, Outgoing, Page, Parent, Result,
+    AnomalyRecord, CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord, EventState,
+    ExecutionFilter, Journal, Outgoing, Page, Parent, Result,
 };
 use page::PAGE_BYTES_MAX;
 
 /// A tenant's key, from its name as the first parameter.
 const TENANT: &str = "(SELECT id FROM tenants WHERE name = ?1)";
+
+/// About what an anomaly's record takes.
+const ANOMALY_BYTES: u64 = 2_048;
 
 /// Actions removed in one transaction.
 const ACKNOWLEDGE_ROWS: u32 = 4096;
@@ -188,6 +192,54 @@ impl Journal for Sqlite {
                     })
                 });
                 Ok(found.optional()?.unwrap_or_default())
+            })
+            .await
+    }
+
+    async fn begin_anomaly(&self, tenant: &TenantId, anomaly: Anomaly) -> Result<u64> {
+        let tenant = tenant.clone();
+        self.writer
+            .write("keeping an anomaly", ANOMALY_BYTES, move |unit| {
+                anomalies::begin(unit, &tenant, &anomaly)
+            })
+            .await
+    }
+
+    async fn end_anomaly(&self, tenant: &TenantId, record: AnomalyRecord) -> Result<bool> {
+        let tenant = tenant.clone();
+        self.writer
+            .write("ending an anomaly", ANOMALY_BYTES, move |unit| {
+                anomalies::end(unit, &tenant, &record)
+            })
+            .await
+    }
+
+    async fn anomalies(
+        &self,
+        tenant: &TenantId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<AnomalyRecord>> {
+        let tenant = tenant.clone();
+        self.readers
+            .ask("reading anomalies", move |connection| {
+                anomalies::list(connection, &tenant, before, limit)
+            })
+            .await
+    }
+
+    async fn ongoing_anomalies(&self, limit: u32) -> Result<Vec<(TenantId, AnomalyRecord)>> {
+        self.readers
+            .ask("reading ongoing anomalies", move |connection| {
+                anomalies::ongoing(connection, limit)
+            })
+            .await
+    }
+
+    async fn prune_anomalies(&self, before_us: u64, limit: u32) -> Result<u64> {
+        self.writer
+            .write("removing anomalies", 0, move |unit| {
+                anomalies::prune(unit, before_us, limit)
             })
             .await
     }

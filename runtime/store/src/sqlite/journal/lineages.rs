@@ -16,6 +16,7 @@ struct Run {
     rule: RuleName,
     event: EventId,
     lineage: Lineage,
+    started_us: u64,
     #[serde(default)]
     fingerprint: u32,
 }
@@ -41,6 +42,7 @@ pub(super) fn parent(
         rule: run.rule,
         lineage: run.lineage,
         ancestry: before.with(run.fingerprint),
+        started_us: run.started_us,
     }))
 }
 
