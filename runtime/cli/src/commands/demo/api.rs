@@ -16,6 +16,7 @@ const REQUEST_TIME: Duration = Duration::from_secs(60);
 const PAGE: u32 = 500;
 
 /// The operator.
+#[derive(Clone)]
 pub(super) struct Operator {
     client: Client,
     url: String,
@@ -108,6 +109,8 @@ pub(super) struct DeadLetters {
 pub(super) struct DeadLetter {
     /// Why.
     pub(super) stop: Stop,
+    /// Since when, in microseconds since 1970.
+    pub(super) since_us: u64,
 }
 
 /// Why.
@@ -115,6 +118,8 @@ pub(super) struct DeadLetter {
 pub(super) struct Stop {
     /// Stable, for programs.
     pub(super) code: String,
+    /// In a sentence.
+    pub(super) message: String,
 }
 
 impl Operator {

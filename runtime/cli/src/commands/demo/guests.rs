@@ -25,9 +25,7 @@ impl Guests {
         let guests = Self {
             dir: given.unwrap_or(Path::new(DIR)).to_owned(),
         };
-        let mut missing: Vec<&str> = needed
-            .filter(|name| !guests.path(name).is_file())
-            .collect();
+        let mut missing: Vec<&str> = needed.filter(|name| !guests.path(name).is_file()).collect();
         missing.sort_unstable();
         missing.dedup();
         if missing.is_empty() {

@@ -27,7 +27,8 @@ mod text;
 mod watch;
 
 pub(super) use cast::rules;
-pub(super) use protection::{Protection, Protections};
+use protection::Protection;
+pub(super) use protection::Protections;
 pub(super) use report::Report;
 
 /// How long the stream lasts where it is not said, in seconds.

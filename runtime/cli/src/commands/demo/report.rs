@@ -238,7 +238,7 @@ impl TenantReport {
 }
 
 /// Appends a line; a `String` takes all that it is given.
-fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
+pub(super) fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{line}");
 }
 
@@ -264,7 +264,7 @@ impl Percentiles {
 
 /// The least value that is not exceeded by `percent` of 100 values (nearest
 /// rank), in milliseconds.
-fn percentile_ms(sorted: &[u64], percent: usize) -> Option<f64> {
+pub(super) fn percentile_ms(sorted: &[u64], percent: usize) -> Option<f64> {
     let rank = (sorted.len() * percent).div_ceil(100);
     let micros = sorted.get(rank.checked_sub(1)?)?;
     Some(*micros as f64 / 1000.0)

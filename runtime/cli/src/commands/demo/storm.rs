@@ -31,7 +31,8 @@ pub(super) fn rules() -> impl Iterator<Item = &'static str> {
 pub(super) async fn show(args: &DemoArgs, guests: &Guests) -> Result<Report> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let recorder = Arc::new(Recorder::new(TENANTS.iter().map(|tenant| tenant.name))?);
-    let server = Server::start(guests, clock.clone(), recorder.clone(), args.run_in, |_| {}).await?;
+    let server =
+        Server::start(guests, clock.clone(), recorder.clone(), args.run_in, |_| {}).await?;
     console::say(format_args!("a server listens on {}", server.url()));
 
     let mut customers = Vec::new();

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use reqwest::{Method, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::api::{Api, Problem, Refused, answer};
@@ -62,7 +62,7 @@ struct Usage {
 }
 
 /// A tenant's events, follow-ups included.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
 pub(super) struct EventCounts {
     /// Not finished.
     pub(super) waiting: u64,
@@ -70,6 +70,13 @@ pub(super) struct EventCounts {
     pub(super) done: u64,
     /// Finished with one.
     pub(super) dead_lettered: u64,
+}
+
+impl EventCounts {
+    /// All that are kept.
+    pub(super) fn all(&self) -> u64 {
+        self.waiting + self.done + self.dead_lettered
+    }
 }
 
 /// A rule, as far as it matters here.
@@ -94,7 +101,7 @@ impl Rule {
 }
 
 /// A time in which traffic is out of the ordinary.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Anomaly {
     /// Which kind.
     pub(super) kind: String,
@@ -134,7 +141,11 @@ impl Api {
             return Ok(Err(Refused { code: problem.code }));
         }
         let accepted: Accepted = response.json().await?;
-        Ok(Ok(accepted.accepted.into_iter().map(|event| event.id).collect()))
+        Ok(Ok(accepted
+            .accepted
+            .into_iter()
+            .map(|event| event.id)
+            .collect()))
     }
 
     /// What an event is about.

@@ -6,9 +6,8 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::super::api::Api;
+use super::super::api::{Api, Operator};
 use super::super::guests::Guests;
-use super::super::server::Server;
 use super::protection::Protection;
 
 /// Rules that each tenant has.
@@ -56,7 +55,7 @@ impl Member {
 
 /// All tenants sign up, and put the calm rules in force.
 pub(super) async fn sign_up(
-    server: &Arc<Server>,
+    operator: &Operator,
     names: &[String],
     guests: &Guests,
     protection: Protection,
@@ -68,9 +67,9 @@ pub(super) async fn sign_up(
     let components = Arc::new(components);
     let mut joining = JoinSet::new();
     for (index, name) in names.iter().enumerate() {
-        let (server, name, components) = (server.clone(), name.clone(), components.clone());
+        let (operator, name, components) = (operator.clone(), name.clone(), components.clone());
         joining.spawn(async move {
-            let member = sign_up_one(&server, name, &components, protection).await?;
+            let member = sign_up_one(&operator, name, &components, protection).await?;
             anyhow::Ok((index, member))
         });
     }
@@ -86,13 +85,13 @@ pub(super) async fn sign_up(
 }
 
 async fn sign_up_one(
-    server: &Server,
+    operator: &Operator,
     name: String,
     components: &[(&'static str, Vec<u8>)],
     protection: Protection,
 ) -> Result<Member> {
     let loops = name == LOOPING;
-    let api = server.operator().sign_up(&name).await?;
+    let api = operator.sign_up(&name).await?;
     let mut pair = Vec::new();
     for (rule, component) in components {
         let later = PAIR.contains(rule);
@@ -109,6 +108,6 @@ async fn sign_up_one(
     }
     // What actions cause can be said when rules are there that ask for them.
     let policy = protection.policy(loops);
-    server.operator().put(&name, &policy).await?;
+    operator.put(&name, &policy).await?;
     Ok(Member { name, api, pair })
 }

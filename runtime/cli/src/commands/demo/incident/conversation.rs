@@ -91,7 +91,9 @@ impl Conversations {
             "customer.update" => {
                 let number = number(said("id")?)?;
                 let tags = action.payload["tags"].as_array()?;
-                let tags = tags.iter().filter_map(|tag| tag.as_str().map(str::to_owned));
+                let tags = tags
+                    .iter()
+                    .filter_map(|tag| tag.as_str().map(str::to_owned));
                 self.all.get_mut(number as usize)?.customer_tags = tags.collect();
                 return None;
             }
@@ -186,17 +188,36 @@ mod tests {
             };
             conversations.act(&action, "c-1", 9)
         };
-        let told = act("conversation.update", json!({"subject": "c-2", "add_tag": "vip"})).unwrap();
-        assert_eq!((told.ty, told.subject.as_str()), ("conversation.updated", "c-2"));
-        let has_vip = |told: &Changed| told.data["tags"].as_array().unwrap().contains(&json!("vip"));
+        let told = act(
+            "conversation.update",
+            json!({"subject": "c-2", "add_tag": "vip"}),
+        )
+        .unwrap();
+        assert_eq!(
+            (told.ty, told.subject.as_str()),
+            ("conversation.updated", "c-2")
+        );
+        let has_vip = |told: &Changed| {
+            told.data["tags"]
+                .as_array()
+                .unwrap()
+                .contains(&json!("vip"))
+        };
         assert!(has_vip(&told));
         assert_eq!(told.data["linked"], json!(["c-3", "c-4"]));
         assert_eq!(told.data["updated_at"], 9);
-        let told = act("conversation.update", json!({"subject": "c-2", "remove_tag": "vip"})).unwrap();
+        let told = act(
+            "conversation.update",
+            json!({"subject": "c-2", "remove_tag": "vip"}),
+        )
+        .unwrap();
         assert!(!has_vip(&told));
         // Without a subject it is about what the rule was run on.
         let told = act("conversation.update", json!({"team": "a"})).unwrap();
-        assert_eq!((told.subject.as_str(), &told.data["team"]), ("c-1", &json!("a")));
+        assert_eq!(
+            (told.subject.as_str(), &told.data["team"]),
+            ("c-1", &json!("a"))
+        );
         assert!(act("customer.update", json!({"id": "u-2", "tags": []})).is_none());
         for (name, payload) in [
             ("conversation.update", json!({"subject": "c-999999"})),

@@ -102,7 +102,7 @@ impl Desk {
         let now_ms = self.clock.now_us() / 1000;
         let changed = self.conversations.lock().edit(now_ms);
         let number = self.edits.fetch_add(1, Ordering::Relaxed);
-        let event = event(&format!("edit-{number}"), "/desk/people", changed);
+        let event = event(&format!("edit-{number}"), "/desk/people", &changed);
         self.send(&[event]).await?;
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Desk {
             return Ok(None);
         };
         // The effect's id makes what it causes the same event each time.
-        let mut event = event(&effect.id, "/desk/automation", changed);
+        let mut event = event(&effect.id, "/desk/automation", &changed);
         if self.passes_lineage {
             event["ringfencelineage"] = effect.lineage.as_str().into();
         }
@@ -170,7 +170,7 @@ impl Desk {
     }
 }
 
-fn event(id: &str, source: &str, changed: Changed) -> Value {
+fn event(id: &str, source: &str, changed: &Changed) -> Value {
     json!({
         "specversion": "1.0",
         "id": id,

@@ -36,7 +36,9 @@ impl Protection {
     /// What it means.
     pub(super) fn meaning(self) -> &'static str {
         match self {
-            Self::Off => "fair shares and rate limits only: loops allowed, budgets out of reach, no quarantine",
+            Self::Off => {
+                "fair shares and rate limits only: loops allowed, budgets out of reach, no quarantine"
+            }
             Self::On => "as it is without being asked; the application passes lineage on",
             Self::Inferred => "the application passes nothing on; lineage is inferred",
             Self::Unlinked => "lineage is neither passed on nor inferred",
@@ -100,7 +102,9 @@ impl FromStr for Protections {
         }
         let mut chosen = Vec::new();
         for name in text.split(',') {
-            let known = Protection::ALL.into_iter().find(|known| known.name() == name);
+            let known = Protection::ALL
+                .into_iter()
+                .find(|known| known.name() == name);
             let known = known.ok_or_else(|| {
                 let names = Protection::ALL.map(Protection::name).join(", ");
                 format!("`{name}` is none of {names}; `all` stands for all of them")
@@ -129,7 +133,11 @@ mod tests {
             ("on,full", None),
         ] {
             let chosen = text.parse::<Protections>();
-            assert_eq!(chosen.as_ref().ok().map(Protections::each), expected, "{text}");
+            assert_eq!(
+                chosen.as_ref().ok().map(Protections::each),
+                expected,
+                "{text}"
+            );
         }
     }
 }
