@@ -10,6 +10,7 @@
 )]
 
 mod it {
+    mod anomalies;
     mod cascades;
     mod cli;
     mod clients;

@@ -8,6 +8,7 @@
 //! repeats work whose ids are derived, and so changes nothing.
 
 mod accept;
+mod ahead;
 mod anomalies;
 mod batch;
 mod causes;

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use crate::EngineError;
+use crate::ahead::Ahead;
 use crate::batch::{Takes, Work, batch};
 use crate::job::Job;
 use crate::registry::Registry;
@@ -39,6 +40,16 @@ pub(crate) struct Queue {
 pub(crate) struct Bounds {
     pub(crate) events: usize,
     pub(crate) bytes: u64,
+}
+
+impl Bounds {
+    /// With room for root events that go ahead, a quarter more.
+    fn with_reserve(self) -> Self {
+        Self {
+            events: self.events.saturating_add(self.events.div_ceil(4)),
+            bytes: self.bytes.saturating_add(self.bytes / 4),
+        }
+    }
 }
 
 /// How often a worker without work looks around.
@@ -86,6 +97,8 @@ struct Window {
     /// Whether something is on disk that is not in memory.
     unread: bool,
     paging: bool,
+    /// Root events that do not wait for that.
+    ahead: Ahead,
 }
 
 impl Window {
@@ -237,11 +250,23 @@ impl Queue {
                 continue;
             }
             if window.unread || !window.has_room(self.bounds) {
-                window.unread = true;
-                ask_for_page(&self.pages, self.bounds, &tenant, window);
-                continue;
+                if !window.unread {
+                    window.unread = true;
+                    window.ahead.begin();
+                }
+                let subject = event.subject.as_deref();
+                let goes_ahead = event.lineage.depth == 0
+                    && window.has_room(self.bounds.with_reserve())
+                    && state.scheduler.is_dampened(&tenant)
+                    && window.ahead.takes(seq, subject);
+                if !goes_ahead {
+                    window.ahead.leave(seq, subject);
+                    ask_for_page(&self.pages, self.bounds, &tenant, window);
+                    continue;
+                }
+            } else {
+                window.loaded = seq;
             }
-            window.loaded = seq;
             let job = Job::new(seq, event, window.lifetime);
             state.load(&tenant, job, ledger);
         }
@@ -268,7 +293,7 @@ impl Queue {
         &self,
         tenant: &TenantId,
         request: &PageRequest,
-        page: Vec<Pending>,
+        mut page: Vec<Pending>,
         limit: usize,
     ) {
         let state = &mut *self.state.lock();
@@ -287,6 +312,8 @@ impl Queue {
             window.unread = window.seen > window.loaded;
         }
         window.paging = false;
+        page.retain(|pending| !window.ahead.has(pending.seq));
+        window.ahead.passed(window.loaded);
         for pending in page {
             let mut job = Job::new(pending.seq, pending.event, lifetime);
             let decided = pending.decided.into_iter().map(|d| d.rule);
@@ -310,11 +337,19 @@ impl Queue {
     /// Events that slept go on. They count as waiting already.
     pub(crate) fn woke(&self, tenant: &TenantId, lifetime: u64, woken: Vec<Pending>) {
         let state = &mut *self.state.lock();
-        let window = state.windows.get(tenant);
-        if window.is_none_or(|window| window.lifetime != lifetime) {
-            return;
-        }
         for pending in woken {
+            let window = state.windows.get_mut(tenant);
+            let Some(window) = window.filter(|window| window.lifetime == lifetime) else {
+                return;
+            };
+            // As after a restart: what no page has passed is brought by one,
+            // if there is one to come.
+            if pending.seq > window.loaded {
+                if window.unread {
+                    continue;
+                }
+                window.loaded = pending.seq;
+            }
             let mut job = Job::new(pending.seq, pending.event, lifetime);
             let decided = pending.decided.into_iter().map(|d| d.rule);
             job.resume(decided.collect(), pending.slept);

@@ -15,7 +15,7 @@ use ringfence_store::{Append, Counts, Outgoing, Sqlite};
 
 /// How often to look whether work is finished. There is no bound in time: the
 /// test runner has one.
-const LOOK: Duration = Duration::from_millis(5);
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
 struct Nobody;
 
@@ -142,11 +142,12 @@ impl Host {
         self.engine.store().counts(&self.tenant).await.unwrap()
     }
 
-    /// Waits until nothing waits.
+    /// Waits until nothing waits, on disk and as the engine counts it, which it
+    /// does a moment later.
     pub(crate) async fn finished(&self) -> Counts {
         loop {
             let counts = self.counts().await;
-            if counts.waiting == 0 {
+            if counts.waiting == 0 && self.engine.stats().waiting == 0 {
                 return counts;
             }
             tokio::time::sleep(LOOK).await;

@@ -9,9 +9,11 @@ const URGENT: &str = r#"{"priority": "urgent"}"#;
 
 /// An event that an execution in this cascade led to.
 fn returned(host: &Host, id: &str, lineage: Lineage) -> Event {
+    // Another state each time, or it would be a loop.
+    let data = format!(r#"{{"priority": "urgent", "state": "{id}"}}"#);
     Event {
         lineage,
-        ..host.event(id, "conversation.created", Some("c-1"), URGENT)
+        ..host.event(id, "conversation.created", Some("c-1"), &data)
     }
 }
 

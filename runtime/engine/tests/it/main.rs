@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)] // a test that meets what it does not expect fails there
 
 mod bounds;
+mod dampening;
 mod host;
 mod lineage;
 mod memory;

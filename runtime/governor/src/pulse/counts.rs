@@ -285,5 +285,6 @@ fn at_least(number: f64, executions: f64) -> f64 {
 
 /// To thousandths: the rest says nothing.
 pub(super) fn rounded(number: f64) -> f64 {
-    (number * 1_000.0).round() / 1_000.0
+    // Plus nothing: a sum of none is -0.0 otherwise.
+    (number * 1_000.0).round() / 1_000.0 + 0.0
 }

@@ -176,9 +176,13 @@ impl World {
         self.folder
     }
 
-    /// Shuts down, and starts again over the same data.
+    /// Shuts down, and starts again over the same data, with lineage tokens
+    /// that are valid as long as usual.
     pub(crate) async fn restart(self) -> Self {
-        let setup = self.setup.clone();
+        let setup = Setup {
+            lineage_ttl_s: Setup::default().lineage_ttl_s,
+            ..self.setup.clone()
+        };
         Self::over(self.stop().await, setup).await
     }
 
