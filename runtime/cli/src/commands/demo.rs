@@ -19,6 +19,7 @@ mod api;
 mod guests;
 mod incident;
 mod progress;
+mod quarantine;
 mod recorder;
 mod report;
 mod sender;

@@ -56,8 +56,8 @@ pub(super) async fn show(args: &DemoArgs, guests: &Guests) -> Result<Report> {
     progress::watch("storm", storm_s, &recorder, &sender).await;
 
     let sent = sender.finish().await.context("the stream was cut off")?;
-    tally::settle(&customers).await?;
-    let tallies = tally::ask(&customers, &sent).await?;
+    let parked = tally::settle(&customers).await?;
+    let tallies = tally::ask(&customers, &sent, &parked).await?;
     server.stop().await?;
     Ok(Report::new(
         report::Timing {

@@ -79,27 +79,6 @@ impl EventCounts {
     }
 }
 
-/// A rule, as far as it matters here.
-#[derive(Debug, Deserialize)]
-pub(super) struct Rule {
-    /// Events that sleep until its quarantine ends.
-    pub(super) parked: u64,
-    activation: Option<Activation>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Activation {
-    quarantine: Option<Value>,
-}
-
-impl Rule {
-    /// Whether it is in quarantine.
-    pub(super) fn is_quarantined(&self) -> bool {
-        let activation = self.activation.as_ref();
-        activation.is_some_and(|activation| activation.quarantine.is_some())
-    }
-}
-
 /// A time in which traffic is out of the ordinary.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Anomaly {
@@ -107,11 +86,6 @@ pub(super) struct Anomaly {
     pub(super) kind: String,
     /// What was seen.
     pub(super) message: String,
-}
-
-#[derive(Deserialize)]
-struct Receipt {
-    events: u64,
 }
 
 impl Api {
@@ -161,11 +135,6 @@ impl Api {
         Ok(usage.events)
     }
 
-    /// A rule.
-    pub(super) async fn rule(&self, rule: &str) -> Result<Rule> {
-        answer(self.request(Method::GET, &format!("/rules/{rule}"))).await
-    }
-
     /// Takes a rule out of force.
     pub(super) async fn deactivate(&self, rule: &str) -> Result<()> {
         let path = format!("/rules/{rule}/activation");
@@ -174,13 +143,6 @@ impl Api {
             .error_for_status()
             .with_context(|| format!("rule {rule} cannot be taken out of force"))?;
         Ok(())
-    }
-
-    /// Gives up what sleeps for a rule; answers how many events that is.
-    pub(super) async fn discard_parked(&self, rule: &str) -> Result<u64> {
-        let path = format!("/rules/{rule}/parked");
-        let receipt: Receipt = answer(self.request(Method::DELETE, &path)).await?;
-        Ok(receipt.events)
     }
 
     /// The oldest anomaly of those that are kept.

@@ -13,7 +13,7 @@ use super::protection::Protection;
 /// Rules that each tenant has.
 const RULES: [&str; 3] = ["escalate-urgent", "tag-sync", "sla-breach"];
 /// The two that undo each other, in the order in which they are put in force.
-pub(super) const PAIR: [&str; 2] = ["tag-vip", "tidy-tags"];
+pub(super) static PAIR: [&str; 2] = ["tag-vip", "tidy-tags"];
 /// The tenant that has them.
 pub(super) const LOOPING: &str = "lighthouse";
 
@@ -42,6 +42,11 @@ impl Member {
     /// Whether it is the one that will loop.
     pub(super) fn loops(&self) -> bool {
         !self.pair.is_empty()
+    }
+
+    /// The rules that may be quarantined.
+    pub(super) fn pair_rules(&self) -> &'static [&'static str] {
+        if self.loops() { &PAIR } else { &[] }
     }
 
     /// Puts the pair in force.

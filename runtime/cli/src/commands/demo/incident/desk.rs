@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use parking_lot::Mutex;
 use ringfence_engine::Clock;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::api::Refused;
@@ -24,11 +25,14 @@ use super::conversation::{Changed, Conversations};
 /// Actions that are taken at once.
 const PAGE: u32 = 100;
 /// How long it waits for an action, in milliseconds.
-const WAIT_MS: u64 = 500;
+const WAIT_MS: u64 = 10_000;
 /// Actions that it does for one tenant, per second.
 const RATE_MAX: u64 = 1_000;
 /// Actions that it does for one tenant in all. What is more stays where it is.
 const ACTIONS_MAX: u64 = 60_000;
+/// Records of the past of one tenant, and the size of each in bytes.
+const IMPORTS: usize = 500;
+const IMPORT_BYTES: usize = 2_048;
 /// Before it sends once more what was refused, in milliseconds.
 const AGAIN_MS: u64 = 100;
 
@@ -42,7 +46,7 @@ pub(super) struct Desk {
     sent: Mutex<Sent>,
     actions: AtomicU64,
     edits: AtomicU64,
-    closing: AtomicBool,
+    closing: watch::Sender<bool>,
 }
 
 /// What became of what it sent.
@@ -69,7 +73,7 @@ impl Desk {
             sent: Mutex::default(),
             actions: AtomicU64::new(0),
             edits: AtomicU64::new(0),
-            closing: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
         }
     }
 
@@ -90,11 +94,11 @@ impl Desk {
 
     /// Takes no more actions.
     pub(super) fn close(&self) {
-        self.closing.store(true, Ordering::Relaxed);
+        self.closing.send_replace(true);
     }
 
     fn is_open(&self) -> bool {
-        !self.closing.load(Ordering::Relaxed) && self.actions() < ACTIONS_MAX
+        !*self.closing.borrow() && self.actions() < ACTIONS_MAX
     }
 
     /// People do something. One that is refused is not sent again.
@@ -107,11 +111,34 @@ impl Desk {
         Ok(())
     }
 
+    /// Sends records of the past, which no rule wants, and sees them done.
+    pub(super) async fn import(&self) -> Result<()> {
+        let text = "x".repeat(IMPORT_BYTES);
+        let events: Vec<Value> = (0..IMPORTS)
+            .map(|number| {
+                let changed = Changed {
+                    ty: "conversation.imported",
+                    subject: format!("old-{number}"),
+                    data: json!({ "text": text }),
+                };
+                event(&format!("import-{number}"), "/desk/archive", &changed)
+            })
+            .collect();
+        let accepted = self.member.api.send_all(&events).await?;
+        accepted.map_err(|refused| anyhow!("records were refused ({})", refused.code))?;
+        Ok(())
+    }
+
     /// Does what rules ask for until it is closed.
     pub(super) async fn work(self: Arc<Self>) -> Result<()> {
+        let mut closing = self.closing.subscribe();
         while self.is_open() {
             let due = Instant::now();
-            let effects = self.member.api.take_effects(PAGE, WAIT_MS).await?;
+            let effects = tokio::select! {
+                effects = self.member.api.take_effects(PAGE, WAIT_MS) => effects?,
+                // Its sender is here, so it does not fail.
+                _ = closing.changed() => break,
+            };
             let Some(last) = effects.last().map(|effect| effect.seq) else {
                 continue;
             };

@@ -8,16 +8,13 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::super::api::State;
-use super::super::pause;
+use super::super::quarantine;
 use super::api::EventCounts;
 use super::cast::{Member, PAIR};
 use super::desk::{Desk, Sent};
 use super::say;
 use crate::console::Grouped;
 
-/// How long to wait for what waits, in steps.
-const SETTLE_STEPS: u64 = 240;
-const SETTLE_STEP_MS: u64 = 250;
 /// Pages of dead letters that are read.
 const PAGES_MAX: usize = 400;
 /// Questions about events at one moment.
@@ -75,7 +72,6 @@ pub(super) struct Ending {
 
 /// Ends what sleeps, and asks what became of every event.
 pub(super) async fn account(desks: &[Arc<Desk>], onset_us: u64) -> Result<Ending> {
-    settle(desks).await?;
     let mut ending = Ending {
         looping: EventCounts::default(),
         actions: 0,
@@ -126,29 +122,12 @@ impl Accounts {
 }
 
 /// Waits until no more waits than sleeps, for some time.
-async fn settle(desks: &[Arc<Desk>]) -> Result<()> {
-    for step in 0..SETTLE_STEPS {
-        let mut waiting = 0;
-        for desk in desks {
-            let mut here = desk.member.api.counts().await?.waiting;
-            if here > 0 && desk.member.loops() {
-                let mut parked = 0;
-                for rule in PAIR {
-                    parked = desk.member.api.rule(rule).await?.parked.max(parked);
-                }
-                here = here.saturating_sub(parked);
-            }
-            waiting += here;
-        }
-        if waiting == 0 {
-            return Ok(());
-        }
-        if step % (1000 / SETTLE_STEP_MS) == 0 {
-            say(format_args!("  {} events still wait", Grouped(waiting)));
-        }
-        pause(SETTLE_STEP_MS).await;
-    }
-    Ok(())
+pub(super) async fn settle(desks: &[Arc<Desk>]) -> Result<()> {
+    let tenants: Vec<_> = desks
+        .iter()
+        .map(|desk| (&desk.member.api, desk.member.pair_rules()))
+        .collect();
+    quarantine::settle(&tenants).await
 }
 
 /// Newest first, so the last one that is read is the first.
@@ -187,15 +166,12 @@ async fn end_quarantine(member: &Member, ending: &mut Ending) -> Result<()> {
     if ending.quarantined.is_empty() {
         return Ok(());
     }
-    for rule in PAIR {
-        let discarded = member.api.discard_parked(rule).await?;
-        if discarded > 0 {
-            ending.parked.insert(rule.to_owned(), discarded);
-            say(format_args!(
-                "  {} events that slept for {rule} are discarded",
-                Grouped(discarded)
-            ));
-        }
+    ending.parked = member.api.discard_all_parked(&PAIR).await?;
+    for (rule, events) in &ending.parked {
+        say(format_args!(
+            "  {} events that slept for {rule} are discarded",
+            Grouped(*events)
+        ));
     }
     let [_, last] = PAIR;
     member.api.deactivate(last).await

@@ -19,6 +19,8 @@ const MIB: f64 = 1024.0 * 1024.0;
 pub(super) struct Moments {
     /// How long it was calm before, in seconds.
     pub(super) before_s: u64,
+    /// When the stream began, in microseconds since 1970.
+    pub(super) start_us: u64,
     /// When the pair was put in force, in microseconds since 1970.
     pub(super) onset_us: u64,
     /// When the watch was over.
@@ -177,7 +179,7 @@ impl Percentiles {
             micros.sort_unstable();
             micros
         };
-        let before = sorted(0, moments.onset_us);
+        let before = sorted(moments.start_us, moments.onset_us);
         let during = sorted(moments.onset_us, moments.end_us);
         Self {
             p50_ms_before: percentile_ms(&before, 50),

@@ -46,7 +46,7 @@ pub(super) async fn run(args: &DemoArgs, protection: Protection, guests: &Guests
     let names = cast::names(args.tenants);
     let (before_s, during_s) = args.phases(SECONDS);
     let recorder = Arc::new(Recorder::new(names.iter().map(String::as_str))?);
-    let settings = settings(protection, before_s);
+    let settings = settings(protection);
     let server = Server::start(
         guests,
         clock.clone(),
@@ -65,7 +65,9 @@ pub(super) async fn run(args: &DemoArgs, protection: Protection, guests: &Guests
         let lineage = protection.passes_lineage();
         Arc::new(Desk::new(member.clone(), seed, lineage, clock.clone()))
     });
-    let mut workers = Workers::start(desks.collect(), args.rate.unwrap_or(RATE));
+    let desks: Vec<_> = desks.collect();
+    warm_up(&desks).await?;
+    let mut workers = Workers::start(desks, args.rate.unwrap_or(RATE));
     let mut watch = Watch::new(
         server.clone(),
         recorder.clone(),
@@ -77,8 +79,9 @@ pub(super) async fn run(args: &DemoArgs, protection: Protection, guests: &Guests
 
     let is_calm = watch.seen.calm_us.is_some();
     workers.finish(&looping.api, is_calm).await?;
-    let ending = ending::account(&workers.desks, moments.onset_us).await?;
+    ending::settle(&workers.desks).await?;
     let memory_after = memory::resident_bytes()?;
+    let ending = ending::account(&workers.desks, moments.onset_us).await?;
     let seen = std::mem::take(&mut watch.seen);
     drop(watch);
     let server = Arc::into_inner(server).context("the server is still in use")?;
@@ -94,14 +97,26 @@ pub(super) async fn run(args: &DemoArgs, protection: Protection, guests: &Guests
     ))
 }
 
-fn settings(protection: Protection, before_s: u64) -> impl FnOnce(&mut EngineConfig) {
+fn settings(protection: Protection) -> impl FnOnce(&mut EngineConfig) {
     move |engine| {
         if !protection.quarantines() {
             engine.quarantine.runs = None;
         }
-        // Ten minutes are asked for by default, and are not there.
-        engine.rates.history_us = before_s.saturating_sub(1).max(1) * 1_000_000;
     }
+}
+
+/// A server that has just been started fills its caches, with a loop and
+/// without. So they are filled before.
+async fn warm_up(desks: &[Arc<Desk>]) -> Result<()> {
+    let mut sending = JoinSet::new();
+    for desk in desks {
+        let desk = desk.clone();
+        sending.spawn(async move { desk.import().await });
+    }
+    while let Some(sent) = sending.join_next().await {
+        sent??;
+    }
+    ending::settle(desks).await
 }
 
 /// Calm, the onset, and then until it is calm again or a bound.
@@ -112,6 +127,7 @@ async fn play(
     during_s: u64,
     clock: &Arc<dyn Clock>,
 ) -> Result<Moments> {
+    let start_us = clock.now_us();
     let until = Instant::now() + Duration::from_secs(before_s);
     while Instant::now() < until {
         watch.look().await?;
@@ -143,6 +159,7 @@ async fn play(
     }
     Ok(Moments {
         before_s,
+        start_us,
         onset_us,
         end_us: clock.now_us(),
     })

@@ -81,6 +81,7 @@ impl Watch {
         let now_us = self.clock.now_us();
         self.onset_us = Some(now_us);
         self.seen.memory_before = memory::resident_bytes()?;
+        self.seen.memory_largest = self.seen.memory_before;
         Ok(now_us)
     }
 
@@ -94,7 +95,7 @@ impl Watch {
             self.after_onset(executions, waiting).await?;
         }
         if self.looks.is_multiple_of(LOOKS) {
-            self.tell(executions, waiting);
+            self.tell(executions, waiting)?;
         }
         Ok(())
     }
@@ -109,8 +110,8 @@ impl Watch {
             let anomaly = self.looping.api.first_anomaly().await?;
             seen.anomaly = anomaly.map(|anomaly| (self.clock.now_us(), anomaly));
         }
-        let is_quiet =
-            executions == self.quiet.0 && (waiting == 0 || waiting == self.parked().await?);
+        let is_quiet = executions == self.quiet.0
+            && (waiting == 0 || waiting <= self.looping.api.parked(&PAIR).await?);
         if !is_quiet {
             self.quiet = (executions, now_us);
             self.seen.calm_us = None;
@@ -120,16 +121,7 @@ impl Watch {
         Ok(())
     }
 
-    /// The looping tenant's events that sleep, for one of the pair or both.
-    async fn parked(&self) -> Result<u64> {
-        let mut parked = 0;
-        for rule in PAIR {
-            parked = self.looping.api.rule(rule).await?.parked.max(parked);
-        }
-        Ok(parked)
-    }
-
-    fn tell(&self, executions: u64, waiting: u64) {
+    fn tell(&self, executions: u64, waiting: u64) -> Result<()> {
         let accepted: u64 = self.desks.iter().map(|desk| desk.accepted()).sum();
         let phase = if self.onset_us.is_some() {
             "loop"
@@ -137,14 +129,15 @@ impl Watch {
             "calm"
         };
         say(format_args!(
-            "  {phase} {:3} s: {:>7} events accepted, {:>8} executions; of {}: {:>7} executions, {:>6} events wait; largest memory {}",
+            "  {phase} {:3} s: {:>7} events accepted, {:>8} executions; of {}: {:>7} executions, {:>6} events wait; memory {}",
             self.looks / LOOKS,
             Grouped(accepted),
             Grouped(self.recorder.all_counts().executions),
             self.looping.name,
             Grouped(executions),
             Grouped(waiting),
-            Size(self.seen.memory_largest),
+            Size(memory::resident_bytes()?),
         ));
+        Ok(())
     }
 }
