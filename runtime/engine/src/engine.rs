@@ -154,7 +154,7 @@ impl Engine {
                 clock,
                 changes,
                 uploads: UploadQueue::new(config.uploads),
-                vitals: Arc::clone(&vitals),
+                vitals,
                 alerts: Mutex::new(Some(alerted)),
                 evaluations: Arc::new(Semaphore::new(workers)),
                 draining: AtomicBool::new(false),
@@ -163,15 +163,7 @@ impl Engine {
             }),
         };
         engine.recover().await?;
-        let monitor = Monitor {
-            store: Arc::clone(&store),
-            vitals,
-            registry: Arc::clone(&engine.inner.registry),
-            queue: Arc::clone(&queue),
-            clock: Arc::clone(&engine.inner.clock),
-            observer: Arc::clone(&observer),
-            alerts,
-        };
+        let monitor = engine.monitor(Arc::clone(&observer), alerts);
         monitor.end_left_over().await?;
         store.attach(queue::feed(&queue));
         let background = vec![
@@ -186,6 +178,19 @@ impl Engine {
         let running = engine.start_workers(workers, observer, background)?;
         *engine.inner.running.lock() = Some(running);
         Ok(engine)
+    }
+
+    fn monitor(&self, observer: Arc<dyn Observer>, alerts: mpsc::Sender<Alert>) -> Monitor {
+        let inner = &self.inner;
+        Monitor {
+            store: Arc::clone(self.store()),
+            vitals: Arc::clone(&inner.vitals),
+            registry: Arc::clone(&inner.registry),
+            queue: Arc::clone(&inner.queue),
+            clock: Arc::clone(&inner.clock),
+            observer,
+            alerts,
+        }
     }
 
     async fn recover(&self) -> Result<(), EngineError> {
