@@ -111,7 +111,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Sends records of the past, which no rule wants, and sees them done.
+    /// Sends records of the past, which no rule wants.
     pub(super) async fn import(&self) -> Result<()> {
         let text = "x".repeat(IMPORT_BYTES);
         let events: Vec<Value> = (0..IMPORTS)
@@ -124,8 +124,10 @@ impl Desk {
                 event(&format!("import-{number}"), "/desk/archive", &changed)
             })
             .collect();
-        let accepted = self.member.api.send_all(&events).await?;
-        accepted.map_err(|refused| anyhow!("records were refused ({})", refused.code))?;
+        for events in events.chunks(PAGE as usize) {
+            let accepted = self.member.api.send_all(events).await?;
+            accepted.map_err(|refused| anyhow!("records were refused ({})", refused.code))?;
+        }
         Ok(())
     }
 

@@ -108,13 +108,11 @@ fn settings(protection: Protection) -> impl FnOnce(&mut EngineConfig) {
 /// A server that has just been started fills its caches, with a loop and
 /// without. So they are filled before.
 async fn warm_up(desks: &[Arc<Desk>]) -> Result<()> {
-    let mut sending = JoinSet::new();
+    say("  its caches are filled with records of the past");
+    // One after the other: what is held for all at once would be memory that
+    // the loop can use unseen.
     for desk in desks {
-        let desk = desk.clone();
-        sending.spawn(async move { desk.import().await });
-    }
-    while let Some(sent) = sending.join_next().await {
-        sent??;
+        desk.import().await?;
     }
     ending::settle(desks).await
 }

@@ -115,8 +115,15 @@ impl Report {
                 count(off.looping.executions)
             )
         });
+        let others = match (on.others.p99_ms_before, on.others.p99_ms_during) {
+            (Some(before), Some(during)) => format!(
+                "For the {} other tenants, 99 of 100 events were done within {during:.1} ms from then on, and within {before:.1} ms before.",
+                on.tenants - 1
+            ),
+            _ => "For the others nothing was measured.".to_owned(),
+        };
         format!(
-            "With protection the loop {ended}, after {} executions{compared}. {lost}",
+            "With protection the loop {ended}, after {} executions of its tenant{compared}.\n{others}\n{lost}",
             count(on.looping.executions)
         )
     }
