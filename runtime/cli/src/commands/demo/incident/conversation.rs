@@ -150,7 +150,7 @@ fn opened(random: &mut Random, now_ms: u64) -> Conversation {
     let due_ms = now_ms + random.below(HOUR_MS);
     // Most are answered in time, some late.
     let late_ms = random.below(10).saturating_sub(8) * HOUR_MS;
-    let answered_ms = due_ms - random.below(HOUR_MS) + late_ms;
+    let answered_ms = due_ms.saturating_sub(random.below(HOUR_MS)) + late_ms;
     Conversation {
         status: "open",
         priority: random.one_of(&["low", "normal", "normal", "high", "urgent"]),
