@@ -72,6 +72,7 @@ bench: guests setup-tests ## Ringfence beside its peers, built with optimization
 	@"$(TARGET_DIR)/release/graph"
 	@"$(TARGET_DIR)/release/pulse"
 	@"$(TARGET_DIR)/release/cascades"
+	@"$(TARGET_DIR)/release/progress"
 	@"$(TARGET_DIR)/release/calibrate"
 	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/hostile"
 	@"$(TARGET_DIR)/release/languages"

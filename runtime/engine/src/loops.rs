@@ -46,7 +46,12 @@ impl Loops {
         let trigger = rule.manifest.trigger_for(&event.ty);
         let ignore = trigger.map_or(&[][..], |trigger| &trigger.ignore);
         run.fingerprint = revisit::fingerprint(run, event, ignore);
-        let suspects = event.ancestry.distances(run.fingerprint);
+        let (tenant, cascade) = (&event.tenant, event.lineage.cascade);
+        let mut suspects = event.ancestry.distances(run.fingerprint).peekable();
+        let may_suspect = |cascades: &Cascades| cascades.may_suspect(tenant, cascade);
+        if suspects.peek().is_none() || !self.queue.with(|state| may_suspect(&state.cascades)) {
+            return;
+        }
         let mut cycles = suspects
             .take(SUSPECTS_MAX)
             .filter_map(|distance| self.chain(event, distance))
@@ -55,6 +60,8 @@ impl Loops {
                 earlier.is_some_and(|earlier| revisit::is_same(run, event, ignore, earlier))
             });
         let Some(chain) = cycles.next() else {
+            self.queue
+                .with(|state| state.cascades.suspected_in_vain(tenant, cascade));
             return;
         };
         let cycle = revisit::cycle(run, event, &chain);
@@ -62,7 +69,6 @@ impl Loops {
             run.cycle = cycle;
             return;
         }
-        let (tenant, cascade) = (&event.tenant, event.lineage.cascade);
         let used = self
             .queue
             .with(|state| state.cascades.ledger(tenant, cascade));

@@ -49,12 +49,14 @@ impl<'a> Reader<'a> {
         let (bytes, begin) = (self.text.as_bytes(), self.at);
         if bytes.get(begin) == Some(&b'"') {
             self.at += 1;
-            while let Some(byte) = bytes.get(self.at) {
-                match byte {
-                    b'\\' => self.at += 2,
-                    b'"' => break,
-                    _ => self.at += 1,
+            let rest = |at: usize| bytes.get(at..).unwrap_or_default();
+            let special = |byte: &u8| matches!(byte, b'"' | b'\\');
+            while let Some(next) = rest(self.at).iter().position(special) {
+                self.at += next;
+                if bytes.get(self.at) == Some(&b'"') {
+                    break;
                 }
+                self.at += 2;
             }
             self.at = (self.at + 1).min(bytes.len());
         } else {
@@ -77,9 +79,12 @@ impl<'a> Reader<'a> {
     fn array(&mut self, ignored: &[&[String]], out: &mut Vec<u8>) {
         self.at += 1;
         out.push(b'[');
-        let mut index = 0usize;
+        let (mut index, mut place) = (0usize, String::new());
         while !matches!(self.peek(), b']' | 0) {
-            self.part(&index.to_string(), ignored, out);
+            if !ignored.is_empty() {
+                place = index.to_string();
+            }
+            self.part(&place, ignored, out);
             // Ignored or not, it has a place: others do not move into it.
             out.push(b',');
             index += 1;
@@ -104,7 +109,7 @@ impl<'a> Reader<'a> {
             let from = out.len();
             out.extend_from_slice(name.as_bytes());
             out.push(b':');
-            if self.part(&decoded(name), ignored, out) {
+            if self.part(name, ignored, out) {
                 out.push(b',');
                 members.push((name, from, out.len()));
             } else {
@@ -118,16 +123,22 @@ impl<'a> Reader<'a> {
         if !members.is_sorted_by(|one, other| one.0 <= other.0) {
             // Stable: of members with one name the order may count.
             members.sort_by_key(|(name, ..)| *name);
-            let written = out.split_off(begin);
+            let end = out.len();
             for (_, from, to) in members {
-                out.extend_from_slice(&written[from - begin..to - begin]);
+                out.extend_from_within(from..to);
             }
+            out.drain(begin..end);
         }
         out.push(b'}');
     }
 
     /// A member or an element; false if it does not count.
     fn part(&mut self, name: &str, ignored: &[&[String]], out: &mut Vec<u8>) -> bool {
+        if ignored.is_empty() {
+            self.value(ignored, out);
+            return true;
+        }
+        let name = &*decoded(name);
         let within = ignored
             .iter()
             .filter_map(|pointer| pointer.split_first())

@@ -8,6 +8,10 @@ use ringfence_model::{
 
 use crate::explain::Who;
 
+/// Runs of a cascade that may look like one of their ancestors without being
+/// so. By chance that happens once in some million runs.
+const SUSPECTED_MAX: u8 = 8;
+
 /// The ledgers of the cascades that have events in memory. What is on disk
 /// may be behind by what is running; what is here is not.
 #[derive(Debug, Default)]
@@ -21,8 +25,10 @@ struct Open {
     /// Set when a follow-up event, or one from outside, did not fit: no more
     /// runs then.
     used_up: Option<Dimension>,
+    /// Runs that looked like one of their ancestors and were not.
+    suspected: u8,
     /// Events in memory that belong to it.
-    events: u64,
+    events: u32,
     /// Who used it up, once somebody has looked.
     told: Option<Box<Told>>,
 }
@@ -55,6 +61,7 @@ impl Cascades {
             .or_insert(Open {
                 ledger,
                 used_up: None,
+                suspected: 0,
                 events: 0,
                 told: None,
             })
@@ -122,6 +129,22 @@ impl Cascades {
         ledger.executions = executions;
         Verdict::Run {
             fuel: limits.fuel.min(left),
+        }
+    }
+
+    /// Whether runs of a cascade that look like one of their ancestors are
+    /// compared with it. Fingerprints that are made to be equal would cost the
+    /// host what their tenant does not pay for; a few such runs, and only its
+    /// budget ends the cascade.
+    pub fn may_suspect(&self, tenant: &TenantId, cascade: CascadeId) -> bool {
+        let open = self.open.get(&(tenant.clone(), cascade));
+        open.is_none_or(|open| open.suspected < SUSPECTED_MAX)
+    }
+
+    /// A run looked like one of its ancestors and was not.
+    pub fn suspected_in_vain(&mut self, tenant: &TenantId, cascade: CascadeId) {
+        if let Some(open) = self.open.get_mut(&(tenant.clone(), cascade)) {
+            open.suspected = open.suspected.saturating_add(1);
         }
     }
 
@@ -471,6 +494,18 @@ mod tests {
                 assert_eq!(follow_up, None, "{arrivals:?}");
             }
         }
+    }
+
+    #[test]
+    fn who_raises_suspicion_on_purpose_is_not_looked_at_for_ever() {
+        let tenant = tenant();
+        let mut cascades = opened();
+        let looks = (0..20).filter(|_| {
+            let may = cascades.may_suspect(&tenant, ROOT);
+            cascades.suspected_in_vain(&tenant, ROOT);
+            may
+        });
+        assert_eq!(looks.count(), usize::from(SUSPECTED_MAX));
     }
 
     #[test]
