@@ -21,7 +21,7 @@ const ROWS: [(&str, Cell); 14] = [
         count(run.looping.executions)
     }),
     ("actions done for it", |run| count(run.looping.actions)),
-    ("events that waited: its / all", |run| {
+    ("most events waiting: its / all", |run| {
         format!(
             "{} / {}",
             count(run.looping.waiting_largest),
@@ -52,10 +52,10 @@ const ROWS: [(&str, Cell); 14] = [
         [] => "-".to_owned(),
         rules => rules.join(", "),
     }),
-    ("slept in it, discarded at the end", |run| {
+    ("events that slept in it", |run| {
         count(run.parked.values().sum())
     }),
-    ("accepted events, of all tenants", |run| {
+    ("accepted events, all tenants", |run| {
         count(run.events_looping.accepted + run.events_others.accepted)
     }),
     ("of them lost", |run| count(run.lost())),
@@ -139,6 +139,22 @@ impl Run {
                 self.protection.meaning()
             ),
         );
+        let executions = count(self.looping.executions);
+        match self.onset_to_ms.calm {
+            Some(ms) => put(
+                out,
+                format_args!(
+                    "  the loop ended by itself within {:.1} s; {executions} executions of its tenant in all",
+                    ms / 1000.0
+                ),
+            ),
+            None => put(
+                out,
+                format_args!(
+                    "  the loop did not end by itself; {executions} executions of its tenant until both rules were taken out of force"
+                ),
+            ),
+        }
         if let Some(anomaly) = &self.anomaly {
             put(
                 out,
