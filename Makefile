@@ -20,15 +20,18 @@ RULES := $(patsubst %/rule.toml,%,$(wildcard guest-examples/*/rule.toml))
 # selected, so any other choice would build wasmtime a second time.
 CARGO_TEST = $(if $(shell cargo nextest --version 2>/dev/null),nextest run --no-fail-fast,test --no-fail-fast --lib --bins --tests)
 
-.PHONY: help demo test build guests setup setup-tests lint audit bench
+.PHONY: help demo demo-feedback-loop test build guests setup setup-tests lint audit bench
 
 help: ## Says what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
-	    printf 'make %-8s %s\n' "$$name" "$$what"; \
+	    printf 'make %-18s %s\n' "$$name" "$$what"; \
 	done
 
 demo: guests ## A server, eight tenants, a storm in three of them: a table of what happened
 	@"$(RINGFENCE_BIN)" demo $(DEMO)
+
+demo-feedback-loop: guests ## A feedback loop in one of 50 tenants, without protection and with it
+	@"$(RINGFENCE_BIN)" demo --scenario feedback-loop $(DEMO)
 
 test: guests setup-tests ## All tests: native, WebAssembly, whole system
 	cargo $(CARGO_TEST) --workspace

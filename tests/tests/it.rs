@@ -19,6 +19,7 @@ mod it {
     mod github;
     mod graph;
     mod hostile;
+    mod incident;
     mod isolation;
     mod journey;
     mod limits;

@@ -130,6 +130,16 @@ pub(crate) enum RunIn {
     Threads,
 }
 
+impl RunIn {
+    /// As it is said.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Processes => "processes",
+            Self::Threads => "threads",
+        }
+    }
+}
+
 /// The log.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -16,6 +16,7 @@ const REQUEST_TIME: Duration = Duration::from_secs(60);
 const PAGE: u32 = 500;
 
 /// The operator.
+#[derive(Clone)]
 pub(super) struct Operator {
     client: Client,
     url: String,
@@ -39,8 +40,9 @@ pub(super) struct Refused {
 
 /// RFC 9457, as far as it matters here.
 #[derive(Debug, Deserialize)]
-struct Problem {
-    code: String,
+pub(super) struct Problem {
+    /// Stable, for programs.
+    pub(super) code: String,
     detail: String,
     #[serde(default)]
     hint: Option<String>,
@@ -107,6 +109,8 @@ pub(super) struct DeadLetters {
 pub(super) struct DeadLetter {
     /// Why.
     pub(super) stop: Stop,
+    /// Since when, in microseconds since 1970.
+    pub(super) since_us: u64,
 }
 
 /// Why.
@@ -114,6 +118,8 @@ pub(super) struct DeadLetter {
 pub(super) struct Stop {
     /// Stable, for programs.
     pub(super) code: String,
+    /// In a sentence.
+    pub(super) message: String,
 }
 
 impl Operator {
@@ -128,15 +134,18 @@ impl Operator {
         })
     }
 
+    /// Makes a tenant, or changes it.
+    pub(super) async fn put(&self, tenant: &str, body: &Value) -> Result<()> {
+        let url = format!("{}/v1/tenants/{tenant}", self.url);
+        let put = self.client.put(url).bearer_auth(&self.token).json(body);
+        let _: Value = answer(put).await?;
+        Ok(())
+    }
+
     /// Makes a tenant and a token for it.
     pub(super) async fn sign_up(&self, tenant: &str) -> Result<Api> {
+        self.put(tenant, &json!({})).await?;
         let url = format!("{}/v1/tenants/{tenant}", self.url);
-        let put = self
-            .client
-            .put(&url)
-            .bearer_auth(&self.token)
-            .json(&json!({}));
-        let _: Value = answer(put).await?;
         let scopes = json!({"scopes": ["events:write", "rules:write", "read"]});
         let post = self.client.post(format!("{url}/tokens"));
         let token: Token = answer(post.bearer_auth(&self.token).json(&scopes)).await?;
@@ -149,7 +158,8 @@ impl Operator {
 }
 
 impl Api {
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    /// A request below the tenant; the path begins with `/`.
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.url));
         request.bearer_auth(&self.token)
     }
@@ -218,7 +228,7 @@ impl Api {
 }
 
 /// Sends a request that should not be refused.
-async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T> {
+pub(super) async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T> {
     let response = request.send().await.context("the server does not answer")?;
     let status = response.status();
     let body = response.bytes().await?;

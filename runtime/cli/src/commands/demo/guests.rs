@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::tenants::TENANTS;
 use crate::error::Hint as _;
 use crate::files;
 
@@ -19,17 +18,14 @@ pub(super) struct Guests {
 
 impl Guests {
     /// Finds it, and all that is needed in it.
-    pub(super) fn find(given: Option<&Path>) -> Result<Self> {
+    pub(super) fn find(
+        given: Option<&Path>,
+        needed: impl Iterator<Item = &'static str>,
+    ) -> Result<Self> {
         let guests = Self {
             dir: given.unwrap_or(Path::new(DIR)).to_owned(),
         };
-        let needed = TENANTS
-            .iter()
-            .flat_map(|tenant| tenant.rules.iter().chain(tenant.storm));
-        let mut missing: Vec<&str> = needed
-            .copied()
-            .filter(|name| !guests.path(name).is_file())
-            .collect();
+        let mut missing: Vec<&str> = needed.filter(|name| !guests.path(name).is_file()).collect();
         missing.sort_unstable();
         missing.dedup();
         if missing.is_empty() {

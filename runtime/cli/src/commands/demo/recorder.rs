@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Result;
 use parking_lot::Mutex;
 use ringfence_engine::{EventDone, Observer};
-use ringfence_model::{RuleName, StopCode, TenantId, Usage};
+use ringfence_model::{AnomalyKind, RuleName, StopCode, TenantId, Usage};
 use ringfence_server::Metrics;
 
 /// Sees what the server's metrics see, and keeps more of it. It grows with
@@ -47,7 +47,7 @@ pub(super) struct Counts {
 }
 
 impl Recorder {
-    pub(super) fn new(tenants: impl Iterator<Item = &'static str>) -> Result<Self> {
+    pub(super) fn new<'a>(tenants: impl Iterator<Item = &'a str>) -> Result<Self> {
         let records = tenants.map(|name| Ok((name.parse()?, Record::default())));
         Ok(Self {
             metrics: Arc::default(),
@@ -109,6 +109,14 @@ impl Observer for Recorder {
 
     fn dead_lettered(&self, tenant: &TenantId, code: StopCode) {
         self.metrics.dead_lettered(tenant, code);
+    }
+
+    fn anomaly(&self, tenant: &TenantId, kind: AnomalyKind, ended: bool) {
+        self.metrics.anomaly(tenant, kind, ended);
+    }
+
+    fn alert_lost(&self) {
+        self.metrics.alert_lost();
     }
 
     fn done(&self, event: &EventDone<'_>) {

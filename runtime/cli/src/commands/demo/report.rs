@@ -36,6 +36,9 @@ pub(super) struct Report {
     pub(super) lost: u64,
     /// Refused, by the problem's code; those are not accepted.
     pub(super) refused: BTreeMap<String, u64>,
+    /// Events that slept in quarantine until they were discarded at the end,
+    /// follow-up events included. They are in the dead letters then.
+    pub(super) parked: u64,
     /// Dead letters by the stop's code, those of follow-up events included.
     pub(super) stops: BTreeMap<String, u64>,
     /// Seconds before the storm.
@@ -57,6 +60,7 @@ pub(super) struct TenantReport {
     accepted: u64,
     refused: u64,
     executions: u64,
+    parked: u64,
     #[serde(flatten)]
     percentiles: Percentiles,
     stops: BTreeMap<String, u64>,
@@ -81,6 +85,7 @@ impl Report {
             dead_letters: 0,
             lost: 0,
             refused: BTreeMap::new(),
+            parked: 0,
             stops: BTreeMap::new(),
             before_s: timing.before_s,
             storm_s: timing.storm_s,
@@ -107,6 +112,7 @@ impl Report {
         self.waiting += tally.waiting;
         self.dead_letters += tally.dead_lettered;
         self.lost += tally.lost;
+        self.parked += tally.parked;
         let sum = |into: &mut BTreeMap<String, u64>, from: &BTreeMap<String, u64>| {
             for (code, count) in from {
                 *into.entry(code.clone()).or_default() += count;
@@ -122,6 +128,7 @@ impl Report {
             accepted: tally.accepted,
             refused: tally.refused.values().sum(),
             executions,
+            parked: tally.parked,
             percentiles,
             stops: tally.stops,
         });
@@ -187,6 +194,14 @@ impl Report {
             ),
             _ => "For the five others nothing was measured.".to_owned(),
         };
+        let first = if self.parked == 0 {
+            first
+        } else {
+            format!(
+                "{first}\nOf them {} slept for rules in quarantine, and were discarded at the end.",
+                Grouped(self.parked)
+            )
+        };
         let third = match (self.lost, self.waiting) {
             (0, 0) => "Every accepted event is accounted for.".to_owned(),
             (0, waiting) => format!(
@@ -238,7 +253,7 @@ impl TenantReport {
 }
 
 /// Appends a line; a `String` takes all that it is given.
-fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
+pub(super) fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{line}");
 }
 
@@ -264,7 +279,7 @@ impl Percentiles {
 
 /// The least value that is not exceeded by `percent` of 100 values (nearest
 /// rank), in milliseconds.
-fn percentile_ms(sorted: &[u64], percent: usize) -> Option<f64> {
+pub(super) fn percentile_ms(sorted: &[u64], percent: usize) -> Option<f64> {
     let rank = (sorted.len() * percent).div_ceil(100);
     let micros = sorted.get(rank.checked_sub(1)?)?;
     Some(*micros as f64 / 1000.0)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use ringfence_engine::{Clock, Engine};
+use ringfence_engine::{Clock, Engine, EngineConfig};
 use ringfence_server::ServerConfig;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -21,27 +21,30 @@ use crate::host;
 pub(super) struct Server {
     url: String,
     operator: Operator,
+    engine: Engine,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     _folder: TempDir,
 }
 
 impl Server {
-    /// Starts it.
+    /// Starts it, with all defaults but these settings.
     pub(super) async fn start(
         guests: &Guests,
         clock: Arc<dyn Clock>,
         recorder: Arc<Recorder>,
         run_in: Option<RunIn>,
+        settings: impl FnOnce(&mut EngineConfig),
     ) -> Result<Self> {
         let folder = folder(guests)?;
         let data = DataFolder::open(folder.path())?;
-        let config = Config::without_file(Overrides {
+        let mut config = Config::without_file(Overrides {
             listen: Some(([127, 0, 0, 1], 0).into()),
             data: Some(folder.path().to_owned()),
             run_in,
             ..Overrides::default()
         })?;
+        settings(&mut config.engine);
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.context("cannot listen on a loopback port")?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -55,10 +58,11 @@ impl Server {
         };
         let server = ServerConfig::new(operator_token);
         let metrics = recorder.metrics().clone();
-        let serving = ringfence_server::serve(listener, engine, metrics, server, shutdown);
+        let serving = ringfence_server::serve(listener, engine.clone(), metrics, server, shutdown);
         Ok(Self {
             url,
             operator,
+            engine,
             stop,
             serving: tokio::spawn(serving),
             _folder: folder,
@@ -73,6 +77,11 @@ impl Server {
     /// Who may do everything.
     pub(super) fn operator(&self) -> &Operator {
         &self.operator
+    }
+
+    /// Events that wait, of all tenants.
+    pub(super) fn waiting(&self) -> u64 {
+        self.engine.stats().waiting
     }
 
     /// Stops it, and removes what it kept.

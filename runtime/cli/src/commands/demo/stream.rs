@@ -150,7 +150,7 @@ impl Stream {
 }
 
 /// SplitMix64: <https://prng.di.unimi.it/splitmix64.c>.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -161,11 +161,12 @@ impl Random {
     }
 
     /// Less than `bound`; the bias does not matter here.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+    /// One of them.
+    pub(super) fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
         choices[self.below(choices.len() as u64) as usize]
     }
 }

@@ -7,14 +7,11 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 
 use super::api::State;
-use super::pause;
+use super::quarantine;
 use super::sender::Sent;
 use super::tenants::{Customer, Tenant};
 use crate::console::{self, Grouped};
 
-/// How long to wait for what waits, in steps.
-const SETTLE_STEPS: u64 = 120;
-const SETTLE_STEP_MS: u64 = 250;
 /// Pages of dead letters that are read, of each tenant.
 const PAGES_MAX: usize = 400;
 
@@ -30,26 +27,34 @@ pub(super) struct Tally {
     pub(super) waiting: u64,
     pub(super) dead_lettered: u64,
     pub(super) lost: u64,
+    /// Events that slept in quarantine until they were discarded, follow-up
+    /// events' included. They are in the dead letters now.
+    pub(super) parked: u64,
     /// Dead letters by the stop's code, follow-up events' included.
     pub(super) stops: BTreeMap<String, u64>,
 }
 
-/// Waits for what waits, for some time.
-pub(super) async fn settle(customers: &[Arc<Customer>]) -> Result<()> {
-    for step in 0..SETTLE_STEPS {
-        let mut waiting = 0;
-        for customer in customers {
-            waiting += customer.api.waiting().await?;
+/// Waits for what waits, for some time, and then ends what sleeps in
+/// quarantine; answers how much that is, tenant by tenant.
+pub(super) async fn settle(customers: &[Arc<Customer>]) -> Result<BTreeMap<&'static str, u64>> {
+    let tenants: Vec<_> = customers
+        .iter()
+        .map(|customer| (&customer.api, customer.tenant.storm))
+        .collect();
+    quarantine::settle(&tenants).await?;
+    let mut parked = BTreeMap::new();
+    for customer in customers {
+        let Tenant { name, storm, .. } = customer.tenant;
+        for (rule, events) in customer.api.discard_all_parked(storm).await? {
+            console::say(format_args!(
+                "{} events of {name} that slept for {rule}, which is in quarantine, are discarded",
+                Grouped(events)
+            ));
+            *parked.entry(*name).or_default() += events;
         }
-        if waiting == 0 {
-            return Ok(());
-        }
-        if step % (1000 / SETTLE_STEP_MS) == 0 {
-            console::say(format_args!("  {} events still wait", Grouped(waiting)));
-        }
-        pause(SETTLE_STEP_MS).await;
     }
-    Ok(())
+    quarantine::settle(&tenants).await?;
+    Ok(parked)
 }
 
 /// Asks for each acknowledged event, and for the dead letters; one customer
@@ -57,6 +62,7 @@ pub(super) async fn settle(customers: &[Arc<Customer>]) -> Result<()> {
 pub(super) async fn ask(
     customers: &[Arc<Customer>],
     sent: &BTreeMap<&'static str, Sent>,
+    parked: &BTreeMap<&'static str, u64>,
 ) -> Result<Vec<Tally>> {
     console::say("asking the server for every event that it acknowledged");
     let mut questions = JoinSet::new();
@@ -71,7 +77,8 @@ pub(super) async fn ask(
     let mut tallies = BTreeMap::new();
     while let Some(answered) = questions.join_next().await {
         let answered: Result<(usize, Tally)> = answered?;
-        let (index, tally) = answered?;
+        let (index, mut tally) = answered?;
+        tally.parked = parked.get(tally.tenant.name).copied().unwrap_or_default();
         tallies.insert(index, tally);
     }
     Ok(tallies.into_values().collect())
@@ -90,6 +97,7 @@ async fn ask_one(
         waiting: 0,
         dead_lettered: 0,
         lost: 0,
+        parked: 0,
         stops: BTreeMap::new(),
     };
     for id in ids {
