@@ -1,11 +1,11 @@
 //! Looks at the tenants' pulse, keeps what is out of the ordinary, and tells
 //! who is to know. In the background: nothing that runs waits for it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringfence_model::{AnomalyEnd, AnomalyKind, TenantId, Webhook};
+use ringfence_model::{Anomaly, AnomalyEnd, AnomalyKind, TenantId, Webhook};
 use ringfence_store::{AnomalyRecord, Store, StoreError};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
 use crate::observer::Observer;
+use crate::quarantine::Quarantines;
 use crate::queue::Queue;
 use crate::registry::Registry;
 use crate::vitals::{Change, Vitals};
@@ -48,6 +49,7 @@ pub struct Alert {
 pub(crate) struct Monitor {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vitals: Arc<Vitals>,
+    pub(crate) quarantines: Arc<Quarantines>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -60,7 +62,7 @@ impl Monitor {
     pub(crate) async fn run(self) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut unkept = VecDeque::new();
+        let (mut unkept, mut held) = (VecDeque::new(), HashMap::new());
         let mut retry_us = 0;
         loop {
             ticks.tick().await;
@@ -69,6 +71,7 @@ impl Monitor {
                 self.dampen(&change);
                 unkept.push_back(change);
             }
+            unkept.extend(self.quarantined(&mut held, now_us));
             if unkept.len() > UNKEPT_MAX {
                 let lost = unkept.len() - UNKEPT_MAX;
                 unkept.drain(..lost);
@@ -89,6 +92,35 @@ impl Monitor {
                 unkept.pop_front();
             }
         }
+    }
+
+    /// Tenants whose first rule came into quarantine, or whose last left it,
+    /// since the latest look.
+    fn quarantined(&self, held: &mut HashMap<TenantId, Anomaly>, now_us: u64) -> Vec<Change> {
+        let now = self.quarantines.first_held();
+        let mut changes = Vec::new();
+        held.retain(|tenant, anomaly| {
+            let goes_on = now.contains_key(tenant);
+            if !goes_on {
+                let anomaly = Anomaly {
+                    until_us: Some(now_us),
+                    ended: Some(AnomalyEnd::Calm),
+                    ..anomaly.clone()
+                };
+                let tenant = tenant.clone();
+                changes.push(Change { tenant, anomaly });
+            }
+            goes_on
+        });
+        for (tenant, (rule, quarantine)) in now {
+            if held.contains_key(&tenant) {
+                continue;
+            }
+            let anomaly = Anomaly::of_quarantine(&rule, &quarantine);
+            held.insert(tenant.clone(), anomaly.clone());
+            changes.push(Change { tenant, anomaly });
+        }
+        changes
     }
 
     /// A tenant whose runs grow is dampened for as long: in force at once.

@@ -183,6 +183,7 @@ impl Engine {
     fn monitor(&self, observer: Arc<dyn Observer>, alerts: mpsc::Sender<Alert>) -> Monitor {
         let inner = &self.inner;
         Monitor {
+            quarantines: Arc::clone(&inner.quarantines),
             store: Arc::clone(self.store()),
             vitals: Arc::clone(&inner.vitals),
             registry: Arc::clone(&inner.registry),

@@ -44,6 +44,8 @@ pub(crate) struct Quarantines {
     pub(crate) changes: Arc<tokio::sync::Mutex<()>>,
     pub(crate) parking: ParkingConfig,
     breakers: Mutex<Breakers>,
+    /// The rules in quarantine.
+    held: Mutex<HashMap<(TenantId, RuleName), Quarantine>>,
     /// How many events sleep for which rule.
     parked: Mutex<HashMap<(TenantId, RuleName), u64>>,
 }
@@ -75,6 +77,7 @@ impl Quarantines {
             changes,
             parking,
             breakers: Mutex::new(Breakers::new(breaker)),
+            held: Mutex::default(),
             parked: Mutex::default(),
         }
     }
@@ -151,6 +154,7 @@ impl Quarantines {
         if let Some(quarantine) = &quarantine {
             tracing::warn!(%tenant, rule = %of_then.rule, version = %of_then.version, until_us = quarantine.until_us, evidence = quarantine.stop.message, "a rule is in quarantine");
         }
+        self.note(tenant, &of_then.rule, quarantine.clone());
         let activation = Activation {
             quarantine,
             ..(**present_activation).clone()
@@ -210,12 +214,14 @@ impl Quarantines {
     /// The rule is another one now, or gone, or its quarantine is lifted.
     pub(crate) fn forget(&self, tenant: &TenantId, rule: &RuleName) {
         self.breakers.lock().forget(tenant, rule);
+        self.note(tenant, rule, None);
     }
 
     /// The tenant is gone.
     pub(crate) fn forget_tenant(&self, tenant: &TenantId) {
         self.breakers.lock().forget_tenant(tenant);
         self.parked.lock().retain(|(of, _), _| of != tenant);
+        self.held.lock().retain(|(of, _), _| of != tenant);
     }
 
     /// What was in quarantine, and slept, when the process began.
@@ -229,6 +235,8 @@ impl Quarantines {
 
     /// A rule is in quarantine, as its activation says.
     pub(crate) fn restore(&self, tenant: &TenantId, activation: &Activation) {
+        let quarantine = activation.quarantine.clone();
+        self.note(tenant, &activation.rule, quarantine);
         if let Some(quarantine) = &activation.quarantine
             && let Some(until_us) = quarantine.until_us
         {
@@ -240,6 +248,28 @@ impl Quarantines {
                 quarantine.times,
             );
         }
+    }
+
+    fn note(&self, tenant: &TenantId, rule: &RuleName, quarantine: Option<Quarantine>) {
+        let key = (tenant.clone(), rule.clone());
+        let mut held = self.held.lock();
+        match quarantine {
+            Some(quarantine) => held.insert(key, quarantine),
+            None => held.remove(&key),
+        };
+    }
+
+    /// Of each tenant that has rules in quarantine, the one that came to it
+    /// first.
+    pub(crate) fn first_held(&self) -> HashMap<TenantId, (RuleName, Quarantine)> {
+        let mut first = HashMap::<TenantId, (RuleName, Quarantine)>::new();
+        for ((tenant, rule), quarantine) in &*self.held.lock() {
+            let known = first.get(tenant);
+            if known.is_none_or(|(_, known)| known.since_us > quarantine.since_us) {
+                first.insert(tenant.clone(), (rule.clone(), quarantine.clone()));
+            }
+        }
+        first
     }
 
     /// How many events sleep for a rule.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::RuleName;
+use crate::{Quarantine, RuleName};
 
 /// Which kind of anomaly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -12,17 +12,20 @@ pub enum AnomalyKind {
     Reproduction,
     /// Events come far faster than they used to.
     EventRate,
+    /// Rules are in quarantine.
+    Quarantine,
 }
 
 impl AnomalyKind {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::Reproduction, Self::EventRate];
+    pub const ALL: [Self; 3] = [Self::Reproduction, Self::EventRate, Self::Quarantine];
 
     /// The name, as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reproduction => "reproduction",
             Self::EventRate => "event-rate",
+            Self::Quarantine => "quarantine",
         }
     }
 }
@@ -152,6 +155,27 @@ impl Anomaly {
                    change about, or emit one event in place of several."
                 .into(),
             reproduction: Some(found),
+            event_rate: None,
+        }
+    }
+
+    /// That a rule is in quarantine.
+    pub fn of_quarantine(rule: &RuleName, found: &Quarantine) -> Self {
+        let Quarantine { since_us, stop, .. } = found;
+        let message = format!(
+            "`{rule}` is in quarantine, because runs of it were stopped (`{}`). The last: {}",
+            stop.code, stop.message
+        );
+        Self {
+            kind: AnomalyKind::Quarantine,
+            since_us: *since_us,
+            until_us: None,
+            ended: None,
+            message,
+            hint: "Events wait for the rule, and it is tried again by itself. Put a version in \
+                   force that does better, or discard what waits."
+                .into(),
+            reproduction: None,
             event_rate: None,
         }
     }

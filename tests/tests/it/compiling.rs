@@ -43,7 +43,7 @@ pub(super) fn laborious(functions: usize) -> Vec<u8> {
 async fn what_takes_the_compiler_too_long_is_refused() {
     let server = Server::start().await;
     let acme = server.tenant_with("acme", json!({"compile_ms": 100})).await;
-    let component = laborious(300);
+    let component = laborious(500);
     // The second refusal is the first one's: it is the same upload.
     for _ in 0..2 {
         let problem = acme.upload("slow", component.clone()).await;

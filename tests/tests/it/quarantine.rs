@@ -65,6 +65,20 @@ async fn who_is_mostly_stopped_waits_and_neighbours_do_not() {
     let quarantine = &held["activation"]["quarantine"];
     assert_eq!(quarantine["stop"]["code"], "out-of-fuel", "{held}");
     assert_eq!(quarantine["times"], 1);
+    let found = async {
+        loop {
+            let list = acme.get("/anomalies").await;
+            match list["items"][0].clone() {
+                Value::Null => sleep(Duration::from_millis(20)).await,
+                found => return found,
+            }
+        }
+    };
+    let found = timeout(PATIENCE, found).await.expect("it is known");
+    assert_eq!(found["kind"], "quarantine", "{found}");
+    let message = found["message"].as_str().unwrap();
+    assert!(message.starts_with("`infinite-loop` is in"), "{message}");
+    assert_eq!(found["until_us"], Value::Null);
     // What comes now waits for it, and for no other rule.
     let later = endless(&acme, 20, 30).await;
     until(&acme, "infinite-loop", |rule| rule["parked"] == 30).await;
@@ -89,6 +103,20 @@ async fn who_is_mostly_stopped_waits_and_neighbours_do_not() {
     let message = letters[0]["stop"]["message"].as_str().unwrap();
     assert!(message.contains("out-of-fuel"), "{message}");
     assert_eq!(rule(&acme, "infinite-loop").await["parked"], 0);
+    // One for each time that the server ran.
+    let path = acme.path("/rules/infinite-loop/quarantine");
+    acme.api.delete(&path).await.expect(200);
+    let over = async {
+        loop {
+            let list = acme.get("/anomalies").await;
+            let ended = |at: usize| list["items"][at]["ended"].as_str();
+            if (ended(0), ended(1)) == (Some("calm"), Some("restart")) {
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, over).await.expect("it is over");
 }
 
 #[tokio::test]

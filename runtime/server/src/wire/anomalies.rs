@@ -10,6 +10,8 @@ pub(crate) enum AnomalyKind {
     Reproduction,
     /// Events come far faster than they used to.
     EventRate,
+    /// Rules are in quarantine.
+    Quarantine,
 }
 
 /// Why an anomaly is over.
