@@ -254,6 +254,7 @@ impl Engine {
                     store: Arc::clone(self.store()),
                     queue: Arc::clone(&inner.queue),
                     runtime: inner.executor.runtime.clone(),
+                    told: Mutex::default(),
                 },
                 clock: Arc::clone(&inner.clock),
                 steps: steps.clone(),

@@ -2,8 +2,10 @@
 //! questions to the store that the governor's verdicts need. Blocks, on a
 //! worker's thread.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use ringfence_governor::explain;
 use ringfence_governor::revisit::{self, Ancestor};
 use ringfence_governor::{ActiveRule, Cascades};
@@ -23,11 +25,16 @@ const SUSPECTS_MAX: usize = 3;
 /// Executions that an explanation is made of.
 const EXPLAINED_MAX: u32 = 1_000;
 
+/// Cascades whose explanation is not read again by one worker.
+const TOLD_MAX: usize = 256;
+
 /// Asks the store what verdicts need to know.
 pub(crate) struct Loops {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) runtime: Handle,
+    /// Cascades that were told of, the latest first.
+    pub(crate) told: Mutex<VecDeque<(TenantId, CascadeId, Dimension)>>,
 }
 
 impl Loops {
@@ -64,6 +71,9 @@ impl Loops {
                 .with(|state| state.cascades.suspected_in_vain(tenant, cascade));
             return;
         };
+        if !revisit::is_closed(run, &chain) {
+            return;
+        }
         let cycle = revisit::cycle(run, event, &chain);
         if policy == LoopPolicy::Warn {
             run.cycle = cycle;
@@ -106,6 +116,23 @@ impl Loops {
     pub(crate) fn explain(&self, tenant: &TenantId, cascade: CascadeId, dimension: Dimension) {
         let ask = |cascades: &mut Cascades| cascades.is_untold(tenant, cascade, dimension);
         if !self.queue.with(|state| ask(&mut state.cascades)) {
+            return;
+        }
+        // A cascade that has been told of, and left memory since, is not read
+        // again for each event that comes back to it.
+        let key = (tenant.clone(), cascade, dimension);
+        let is_told = {
+            let mut told = self.told.lock();
+            let is_told = told.contains(&key);
+            if !is_told {
+                told.truncate(TOLD_MAX - 1);
+                told.push_front(key);
+            }
+            is_told
+        };
+        if is_told {
+            self.queue
+                .with(|state| state.cascades.tell(tenant, cascade, dimension, None));
             return;
         }
         let read = self.store.cascade_runs(tenant, cascade, EXPLAINED_MAX);

@@ -86,6 +86,7 @@ impl Pager {
     async fn look(&self) {
         for (tenant, rule) in self.quarantines.waited_for() {
             let Some(state) = self.registry.get(&tenant) else {
+                self.quarantines.forget_tenant(&tenant);
                 continue;
             };
             let active = state.rules.rule(&rule);
@@ -104,11 +105,16 @@ impl Pager {
         let Some(lifetime) = self.queue.has_room(tenant) else {
             return;
         };
+        let counted = self.quarantines.parked(tenant, rule);
         match self.store.wake(tenant, rule, limit).await {
-            Ok(woken) if woken.is_empty() => self.quarantines.none_sleeps(tenant, rule),
+            // What was counted is gone; what is counted meanwhile is not.
+            Ok(woken) if woken.is_empty() => self.quarantines.woke(tenant, rule, counted),
             Ok(woken) => {
-                self.quarantines.woke(tenant, rule, woken.len() as u64);
-                self.queue.woke(tenant, lifetime, woken);
+                for rule in woken.iter().flat_map(|woken| &woken.parked) {
+                    self.quarantines.woke(tenant, rule, 1);
+                }
+                let pending = woken.into_iter().map(|woken| woken.pending);
+                self.queue.woke(tenant, lifetime, pending.collect());
             }
             Err(error) => {
                 tracing::error!(%tenant, %rule, %error, "sleeping events cannot be woken; trying again");

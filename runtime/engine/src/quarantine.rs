@@ -102,6 +102,13 @@ impl Quarantines {
     /// A run is over: it may put its rule into quarantine, or end that.
     pub(crate) async fn ran(&self, rule: &ActiveRule, run: &Execution) -> Result<()> {
         let activation = &rule.activation;
+        // Of a version that is not in force any more, or was put in force
+        // anew, nothing is to be learnt.
+        let state = self.registry.get(&run.tenant);
+        let present = state.as_ref().and_then(|s| s.rules.rule(&activation.rule));
+        if present.is_none_or(|present| !is_same(&present.activation, activation)) {
+            return Ok(());
+        }
         let (sign, now_us) = (Sign::of(run), self.clock.now_us());
         let change = self.breakers.lock().ran(
             &run.tenant,
@@ -145,10 +152,7 @@ impl Quarantines {
             return Ok(());
         };
         let present_activation = &present.activation;
-        let is_same = present_activation.version == of_then.version
-            && present_activation.activated_us == of_then.activated_us;
-        let is_barred = is_barred(present_activation);
-        if !is_same || is_barred {
+        if !is_same(present_activation, of_then) || is_barred(present_activation) {
             return Ok(());
         }
         if let Some(quarantine) = &quarantine {
@@ -180,9 +184,16 @@ impl Quarantines {
     ) -> Held {
         let now_us = self.clock.now_us();
         let (rule, version) = (&activation.rule, activation.version);
-        match self.breakers.lock().admit(tenant, rule, version, now_us) {
-            Admission::Run | Admission::Probe => return Held::Probe,
-            Admission::Wait => {}
+        let mut breakers = self.breakers.lock();
+        let mut admission = breakers.admit(tenant, rule, version, now_us);
+        if let (Admission::Run, Some(until_us)) = (admission, quarantine.until_us) {
+            // The activation is what counts.
+            breakers.restore(tenant, rule, version, until_us, quarantine.times);
+            admission = breakers.admit(tenant, rule, version, now_us);
+        }
+        drop(breakers);
+        if admission != Admission::Wait {
+            return Held::Probe;
         }
         let waited_us = now_us.saturating_sub(accepted_us);
         let parked = self.parked(tenant, rule);
@@ -300,11 +311,11 @@ impl Quarantines {
             }
         }
     }
+}
 
-    /// No event sleeps for a rule, whatever was counted.
-    pub(crate) fn none_sleeps(&self, tenant: &TenantId, rule: &RuleName) {
-        self.parked.lock().remove(&(tenant.clone(), rule.clone()));
-    }
+/// Whether two are one activation, whatever its quarantine.
+fn is_same(one: &Activation, other: &Activation) -> bool {
+    one.version == other.version && one.activated_us == other.activated_us
 }
 
 /// Whether a rule is not run until it is activated again.

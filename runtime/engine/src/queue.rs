@@ -345,10 +345,11 @@ impl Queue {
             // As after a restart: what no page has passed is brought by one,
             // if there is one to come.
             if pending.seq > window.loaded {
-                if window.unread {
+                if !window.unread {
+                    window.loaded = pending.seq;
+                } else if !window.ahead.has(pending.seq) {
                     continue;
                 }
-                window.loaded = pending.seq;
             }
             let mut job = Job::new(pending.seq, pending.event, lifetime);
             let decided = pending.decided.into_iter().map(|d| d.rule);

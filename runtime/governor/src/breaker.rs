@@ -239,23 +239,26 @@ impl Breakers {
         now_us: u64,
     ) -> Option<Change> {
         let config = self.config;
-        let runs = config.runs?;
         let breaker = self.breaker(tenant, rule, version);
         if let Some(until_us) = breaker.until_us {
             if breaker.probe_us.is_none() || now_us < until_us {
                 // It had begun before.
                 return None;
             }
-            if sign != Sign::Fine {
+            // Where nothing is quarantined any more, any end is an end.
+            if sign != Sign::Fine && config.runs.is_some() {
                 return Some(breaker.open(now_us, &config));
             }
             (breaker.until_us, breaker.probe_us) = (None, None);
             breaker.recovered_us = now_us;
             return Some(Change::Recovered);
         }
+        let runs = config.runs?;
         let seen = breaker.count(sign, now_us, config.window_us);
         let most = seen.stopped * 100 > seen.runs * config.stopped_percent;
-        if (seen.runs >= runs && most) || seen.loops >= config.loops {
+        // A run that was fine is no reason, whatever those before it were.
+        let is_enough = (seen.runs >= runs && most) || seen.loops >= config.loops;
+        if is_enough && sign != Sign::Fine {
             return Some(breaker.open(now_us, &config));
         }
         None
@@ -291,7 +294,8 @@ impl Breakers {
         }
     }
 
-    /// A rule was in quarantine when the process began.
+    /// A rule is in quarantine, as is known elsewhere: from before the process
+    /// began, or because it was decided about another run of it.
     pub fn restore(
         &mut self,
         tenant: &TenantId,

@@ -168,7 +168,7 @@ proptest! {
             bad += u64::from(sign != Sign::Fine);
             match world.ran(sign) {
                 Some(Change::Quarantined { until_us, .. }) => {
-                    prop_assert!(sign != Sign::Fine || bad > 0);
+                    prop_assert!(sign != Sign::Fine && bad > 0);
                     prop_assert!(until_us > world.now_us);
                     (open_until, probing, bad) = (Some(until_us), false, 0);
                 }

@@ -71,6 +71,19 @@ pub fn is_same(run: &Execution, event: &Event, ignore: &[String], earlier: &Ance
         && canonical(&event.data, ignore) == canonical(&before.data, ignore)
 }
 
+/// Whether a turn can only be followed by the same one: nothing but what was
+/// given decided about any run of it. A run that asked for the clock or for
+/// randomness, or that recalled what another one remembers, may do otherwise
+/// next time. `chain` are the runs before this one, the nearest first.
+pub fn is_closed(run: &Execution, chain: &[Ancestor]) -> bool {
+    let turn = || chain.iter().map(|a| &a.execution).chain([run]);
+    let remembers = |effect: &Effect| matches!(effect, Effect::Remember(_));
+    let is_moved = turn().any(|run| run.asked_now || run.asked_random);
+    let is_remembered = turn().any(|run| run.effects.iter().any(remembers));
+    let is_recalled = turn().any(|run| !run.recalled.is_empty());
+    !(is_moved || is_remembered && is_recalled)
+}
+
 /// One full turn: from the ancestor that was given the same, the last of
 /// `chain`, to this run. `chain` begins with the nearest.
 pub fn cycle(run: &Execution, event: &Event, chain: &[Ancestor]) -> Vec<CycleStep> {

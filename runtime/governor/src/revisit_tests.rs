@@ -200,6 +200,49 @@ fn who_asked_for_the_clock_or_sets_nothing_off_is_not_judged() {
     }
 }
 
+/// A rule in between that counts, or that looks at the clock, may end a turn
+/// that looks the same from where it began.
+#[test]
+fn a_turn_that_may_end_otherwise_is_not_closed() {
+    let event = event((0, 0), 0, Ancestry::default());
+    let pure = run(&event, (0, 0), &[(1, 0)]);
+    let closed = |between: Execution| {
+        let ancestor = |execution: Execution| Ancestor {
+            execution,
+            event: event.clone(),
+        };
+        is_closed(&pure, &[ancestor(between), ancestor(pure.clone())])
+    };
+    let recalled = Recalled {
+        key: "n".into(),
+        value: None,
+    };
+    let remembered = Effect::Remember(ringfence_model::Entry {
+        key: "n".into(),
+        value: Some(Json::null()),
+    });
+    assert!(closed(pure.clone()));
+    type Change = fn(&mut Execution, Recalled, Effect);
+    let changes: [(Change, bool); 5] = [
+        (|run, _, _| run.asked_now = true, false),
+        (|run, _, _| run.asked_random = true, false),
+        (|run, recalled, _| run.recalled.push(recalled), true),
+        (|run, _, remembered| run.effects.push(remembered), true),
+        (
+            |run, recalled, remembered| {
+                run.recalled.push(recalled);
+                run.effects.push(remembered);
+            },
+            false,
+        ),
+    ];
+    for (index, (change, is_still)) in changes.into_iter().enumerate() {
+        let mut between = pure.clone();
+        change(&mut between, recalled.clone(), remembered.clone());
+        assert_eq!(closed(between), is_still, "{index}");
+    }
+}
+
 #[test]
 fn whatever_a_rule_is_given_counts() {
     let event = event((0, 0), 0, Ancestry::default());

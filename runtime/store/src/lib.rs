@@ -19,7 +19,7 @@ pub use journal::{
 };
 pub use log::{
     Accepted, Append, Backlog, CommitOutcome, Completion, Decision, Feed, FollowUp, Log, Outcome,
-    Parked, Pending, RunCommit, Seq, SkipReason, Sleepers, Sleeping,
+    Parked, Pending, RunCommit, Seq, SkipReason, Sleepers, Sleeping, Woken,
 };
 
 pub use sqlite::Sqlite;

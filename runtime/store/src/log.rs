@@ -182,6 +182,15 @@ pub enum Sleepers {
     Since(u64),
 }
 
+/// An event that slept.
+#[derive(Debug, Clone)]
+pub struct Woken {
+    /// As it waits now.
+    pub pending: Pending,
+    /// The rules that it slept for.
+    pub parked: Vec<RuleName>,
+}
+
 /// How many events wait for a rule in quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
@@ -248,8 +257,9 @@ pub trait Log: Send + Sync + 'static {
     async fn sleeping(&self, which: &Sleepers, limit: u32) -> Result<Vec<Sleeping>>;
 
     /// Lets the first events that wait for a rule go on, in the order of the
-    /// log: they wait as others do, and are answered here once.
-    async fn wake(&self, tenant: &TenantId, rule: &RuleName, limit: u32) -> Result<Vec<Pending>>;
+    /// log: they wait as others do, and are answered here once. They sleep for
+    /// no other rule any more, either.
+    async fn wake(&self, tenant: &TenantId, rule: &RuleName, limit: u32) -> Result<Vec<Woken>>;
 
     /// Makes the results of runs durable, each all or nothing, in this order.
     /// The answers are in the same order.

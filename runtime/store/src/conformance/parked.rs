@@ -4,7 +4,7 @@ use ringfence_model::{RuleName, StopCode};
 
 use super::make::{commit, decision, execution, rule, tenant_id, with_events};
 use super::{Place, ok, some};
-use crate::{Accepted, CommitOutcome, EventState, Pending, RunCommit, Sleepers};
+use crate::{Accepted, CommitOutcome, EventState, Pending, RunCommit, Sleepers, Woken};
 
 /// The last commit of an event that waits for these rules.
 fn sleeps(accepted: &Accepted, parks: &[&str]) -> RunCommit {
@@ -16,6 +16,10 @@ fn sleeps(accepted: &Accepted, parks: &[&str]) -> RunCommit {
 
 fn seqs(pending: &[Pending]) -> Vec<u64> {
     pending.iter().map(|pending| pending.seq).collect()
+}
+
+fn woken_seqs(woken: &[Woken]) -> Vec<u64> {
+    woken.iter().map(|woken| woken.pending.seq).collect()
 }
 
 pub(super) async fn events_sleep_and_wake(place: &dyn Place) {
@@ -52,10 +56,16 @@ pub(super) async fn events_sleep_and_wake(place: &dyn Place) {
     assert_eq!(parked, [(rule("x"), 3), (rule("y"), 1)]);
     // The first two, in the order of the log; what was decided is known.
     let woken = ok(store.wake(&id, &rule("x"), 2).await);
-    assert_eq!(seqs(&woken), [a.seq, b.seq]);
-    assert_eq!((woken[0].decided.len(), woken[0].slept), (1, true));
+    assert_eq!(woken_seqs(&woken), [a.seq, b.seq]);
+    let first = &woken[0].pending;
+    assert_eq!((first.decided.len(), first.slept), (1, true));
+    assert_eq!(woken[1].parked, [rule("x"), rule("y")]);
+    assert_eq!(ok(store.parked().await).len(), 1, "b sleeps for y no more");
     assert_eq!(seqs(&ok(store.pending(&id, 0, 10).await)), [a.seq, b.seq]);
-    assert_eq!(seqs(&ok(store.wake(&id, &rule("x"), 9).await)), [c.seq]);
+    assert_eq!(
+        woken_seqs(&ok(store.wake(&id, &rule("x"), 9).await)),
+        [c.seq]
+    );
     assert!(ok(store.wake(&id, &rule("x"), 9).await).is_empty());
     // It waits for the other rule still, and is woken for it again.
     let again = RunCommit {
@@ -67,7 +77,10 @@ pub(super) async fn events_sleep_and_wake(place: &dyn Place) {
         ok(store.commit(vec![again]).await),
         [CommitOutcome::Committed]
     );
-    assert_eq!(seqs(&ok(store.wake(&id, &rule("y"), 9).await)), [b.seq]);
+    assert_eq!(
+        woken_seqs(&ok(store.wake(&id, &rule("y"), 9).await)),
+        [b.seq]
+    );
     let last = commit(b, execution(&b.event, "y", None));
     assert_eq!(
         ok(store.commit(vec![last]).await),

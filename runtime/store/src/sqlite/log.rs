@@ -17,7 +17,7 @@ use super::unit::TenantKey;
 use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, json, name, number};
 use crate::{
     Append, Backlog, CommitOutcome, Feed, Log, Parked, Pending, Result, RunCommit, Seq, Sleepers,
-    Sleeping,
+    Sleeping, Woken,
 };
 
 /// What a row costs beside its texts, about, in bytes.
@@ -67,7 +67,7 @@ impl Log for Sqlite {
             .await
     }
 
-    async fn wake(&self, tenant: &TenantId, rule: &RuleName, limit: u32) -> Result<Vec<Pending>> {
+    async fn wake(&self, tenant: &TenantId, rule: &RuleName, limit: u32) -> Result<Vec<Woken>> {
         let (tenant, rule) = (tenant.clone(), rule.clone());
         self.writer
             .write("waking events", 0, move |unit| {

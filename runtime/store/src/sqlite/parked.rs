@@ -11,7 +11,7 @@ use super::ledgers::tenant_key;
 use super::log::pending_from;
 use super::unit::{TenantKey, Unit};
 use super::value::{EVENT_COLUMNS, Int, event, name, number};
-use crate::{Parked, Pending, Seq, Sleepers, Sleeping};
+use crate::{Parked, Seq, Sleepers, Sleeping, Woken};
 
 /// How many events wait for which rule.
 pub(super) fn counts(connection: &Connection) -> Work<Vec<Parked>> {
@@ -90,7 +90,7 @@ pub(super) fn wake(
     tenant: &TenantId,
     rule: &RuleName,
     limit: u32,
-) -> Work<Vec<Pending>> {
+) -> Work<Vec<Woken>> {
     let Some(key) = unit.tenant(tenant)? else {
         return Ok(Vec::new());
     };
@@ -106,17 +106,19 @@ pub(super) fn wake(
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params![key, rule.as_str(), limit])?;
         while let Some(row) = rows.next()? {
-            woken.push(pending_from(connection, tenant, key, row)?);
+            let pending = pending_from(connection, tenant, key, row)?;
+            let parked = rules_of(connection, key, pending.seq)?;
+            woken.push(Woken { pending, parked });
         }
     }
-    for pending in &woken {
+    for Woken { pending, .. } in &woken {
         let seq = Int(pending.seq);
         connection
             .prepare_cached("UPDATE waiting SET parked = ? WHERE tenant = ? AND seq = ?")?
             .execute(params![AWAKE, key, seq])?;
         connection
-            .prepare_cached("DELETE FROM parked WHERE tenant = ? AND rule = ? AND seq = ?")?
-            .execute(params![key, rule.as_str(), seq])?;
+            .prepare_cached("DELETE FROM parked WHERE tenant = ? AND seq = ?")?
+            .execute(params![key, seq])?;
     }
     Ok(woken)
 }

@@ -82,7 +82,7 @@ pub(super) fn runs(
         );
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params![tenant.as_str(), root.as_bytes()])?;
-        while let Some(row) = rows.next()? {
+        while !truncated && let Some(row) = rows.next()? {
             if let Some(parent) = row.get::<_, Option<[u8; 16]>>(3)? {
                 *set_off.entry(ExecutionId::from_bytes(parent)).or_default() += 1;
             }
