@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use ringfence_governor::explain;
+use ringfence_governor::explain::{self, Who};
 use ringfence_governor::revisit::{self, Ancestor};
 use ringfence_governor::{ActiveRule, Cascades};
 use ringfence_model::{
-    CascadeId, Dimension, Draw, Effect, Event, Execution, Limits, LoopPolicy, Mode, NewEvent,
-    Status, TenantId,
+    CascadeId, Dimension, Draw, Effect, Event, Evidence, Execution, Limits, LoopPolicy, Mode,
+    NewEvent, Status, TenantId,
 };
 use ringfence_store::Store;
 use tokio::runtime::Handle;
@@ -34,7 +34,16 @@ pub(crate) struct Loops {
     pub(crate) queue: Arc<Queue>,
     pub(crate) runtime: Handle,
     /// Cascades that were told of, the latest first.
-    pub(crate) told: Mutex<VecDeque<(TenantId, CascadeId, Dimension)>>,
+    pub(crate) told: Mutex<VecDeque<Told>>,
+}
+
+/// Who used up a cascade's budget, as it was said.
+pub(crate) struct Told {
+    tenant: TenantId,
+    cascade: CascadeId,
+    dimension: Dimension,
+    /// Without the evidence, which the first stop had.
+    who: Option<Who>,
 }
 
 impl Loops {
@@ -118,21 +127,20 @@ impl Loops {
         if !self.queue.with(|state| ask(&mut state.cascades)) {
             return;
         }
-        // A cascade that has been told of, and left memory since, is not read
-        // again for each event that comes back to it.
-        let key = (tenant.clone(), cascade, dimension);
-        let is_told = {
-            let mut told = self.told.lock();
-            let is_told = told.contains(&key);
-            if !is_told {
-                told.truncate(TOLD_MAX - 1);
-                told.push_front(key);
-            }
-            is_told
+        // A cascade that left memory since is not read again for each event
+        // that comes back to it.
+        let is_it = |told: &&Told| {
+            (&told.tenant, told.cascade, told.dimension) == (tenant, cascade, dimension)
         };
-        if is_told {
+        let known = self
+            .told
+            .lock()
+            .iter()
+            .find(is_it)
+            .map(|told| told.who.clone());
+        if let Some(who) = known {
             self.queue
-                .with(|state| state.cascades.tell(tenant, cascade, dimension, None));
+                .with(|state| state.cascades.tell(tenant, cascade, dimension, who));
             return;
         }
         let read = self.store.cascade_runs(tenant, cascade, EXPLAINED_MAX);
@@ -143,6 +151,19 @@ impl Loops {
                 None
             }
         };
+        let sentence = who.as_ref().map(|who| Who {
+            sentence: who.sentence.clone(),
+            evidence: Evidence::default(),
+        });
+        let mut told = self.told.lock();
+        told.truncate(TOLD_MAX - 1);
+        told.push_front(Told {
+            tenant: tenant.clone(),
+            cascade,
+            dimension,
+            who: sentence,
+        });
+        drop(told);
         self.queue
             .with(|state| state.cascades.tell(tenant, cascade, dimension, who));
     }

@@ -192,7 +192,7 @@ async fn a_compiler_does_not_end_by_what_asks_its_server_to() {
     let limits = json!({"compile_ms": 60_000, "component_bytes": 32 << 20});
     let acme = server.tenant_with("acme", limits).await;
     let sender = acme.clone();
-    let upload = tokio::spawn(async move { sender.upload("slow", laborious(300)).await });
+    let upload = tokio::spawn(async move { sender.upload("slow", laborious(500)).await });
     let child = child_of(server.id()).await;
     for name in ["-TERM", "-INT", "-HUP"] {
         signal(&child, name);

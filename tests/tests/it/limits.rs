@@ -301,7 +301,7 @@ async fn an_upload_takes_no_longer_than_plan_tenant_and_rule_allow() {
         let tenant = server.tenant(name).await;
         tenant.activate_with(RULE, json!({"limits": rules})).await;
         set(&server, &tenant, plan, tenants).await;
-        let answer = tenant.upload(RULE, laborious(300)).await;
+        let answer = tenant.upload(RULE, laborious(500)).await;
         let problem = answer.problem(422, "compile-limit");
         assert_eq!(problem["limit"], 100, "{name}: {problem}");
     }
