@@ -39,6 +39,8 @@ pub(crate) struct Planned {
     pub(crate) rule: Arc<ActiveRule>,
     pub(crate) event: Arc<Event>,
     pub(crate) limits: Limits,
+    /// Whether its rule's quarantine depends on it.
+    pub(crate) is_probe: bool,
     fuel: u64,
     prepared: Prepared,
     recall: Arc<dyn Recall>,
@@ -110,6 +112,7 @@ impl Executor {
             rule: Arc::clone(rule),
             event: Arc::clone(event),
             limits,
+            is_probe: false,
             fuel,
             prepared,
             recall,

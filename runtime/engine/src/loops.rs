@@ -47,7 +47,7 @@ pub(crate) struct Told {
 }
 
 impl Loops {
-    /// The run as its record shall be: with its fingerprint, and stopped or
+    /// A run that can be one turn of a loop, as its record shall be: with its fingerprint, and stopped or
     /// marked if it did again what one of its ancestors did.
     pub(crate) fn judge(
         &self,
@@ -56,7 +56,7 @@ impl Loops {
         policy: LoopPolicy,
         run: &mut Execution,
     ) {
-        if policy == LoopPolicy::Allow || !revisit::is_judged(run) {
+        if policy == LoopPolicy::Allow {
             return;
         }
         let trigger = rule.manifest.trigger_for(&event.ty);
@@ -74,15 +74,13 @@ impl Loops {
             .filter(|chain| {
                 let earlier = chain.last();
                 earlier.is_some_and(|earlier| revisit::is_same(run, event, ignore, earlier))
+                    && revisit::is_closed(run, chain)
             });
         let Some(chain) = cycles.next() else {
             self.queue
                 .with(|state| state.cascades.suspected_in_vain(tenant, cascade));
             return;
         };
-        if !revisit::is_closed(run, &chain) {
-            return;
-        }
         let cycle = revisit::cycle(run, event, &chain);
         if policy == LoopPolicy::Warn {
             run.cycle = cycle;

@@ -99,45 +99,38 @@ impl Quarantines {
         self.set(tenant, rule, Some(quarantine)).await
     }
 
-    /// A run is over: it may put its rule into quarantine, or end that.
-    pub(crate) async fn ran(&self, rule: &ActiveRule, run: &Execution) -> Result<()> {
+    /// A run is over: what that changes about its rule's quarantine, if
+    /// anything; to be made so by [`Self::set`].
+    pub(crate) fn ran(&self, rule: &ActiveRule, run: &Execution) -> Option<Option<Quarantine>> {
         let activation = &rule.activation;
         // Of a version that is not in force any more, or was put in force
         // anew, nothing is to be learnt.
-        let state = self.registry.get(&run.tenant);
-        let present = state.as_ref().and_then(|s| s.rules.rule(&activation.rule));
-        if present.is_none_or(|present| !is_same(&present.activation, activation)) {
-            return Ok(());
+        let state = self.registry.get(&run.tenant)?;
+        let present = state.rules.rule(&activation.rule)?;
+        if !is_same(&present.activation, activation) {
+            return None;
         }
         let (sign, now_us) = (Sign::of(run), self.clock.now_us());
-        let change = self.breakers.lock().ran(
-            &run.tenant,
-            &activation.rule,
-            activation.version,
-            sign,
-            now_us,
-        );
-        match (change, &run.stop) {
-            (Some(Change::Quarantined { until_us, times }), Some(stop)) => {
-                let quarantine = Quarantine {
+        let (tenant, version) = (&run.tenant, activation.version);
+        let mut breakers = self.breakers.lock();
+        match breakers.ran(tenant, &activation.rule, version, sign, now_us)? {
+            Change::Recovered => Some(None),
+            Change::Quarantined { until_us, times } => {
+                // Only a stop leads to it.
+                let stop = run.stop.clone()?;
+                Some(Some(Quarantine {
                     since_us: now_us,
-                    stop: stop.clone(),
+                    stop,
                     until_us: Some(until_us),
                     times,
-                };
-                self.set(&run.tenant, rule, Some(quarantine)).await
+                }))
             }
-            (Some(Change::Recovered), _) => {
-                tracing::info!(tenant = %run.tenant, rule = %activation.rule, "a rule has left quarantine");
-                self.set(&run.tenant, rule, None).await
-            }
-            (Some(Change::Quarantined { .. }) | None, _) => Ok(()),
         }
     }
 
     /// Changes a rule's quarantine, unless it was activated again meanwhile.
     /// It is in force at once, and durable when this answers.
-    async fn set(
+    pub(crate) async fn set(
         &self,
         tenant: &TenantId,
         rule: &ActiveRule,
@@ -152,8 +145,11 @@ impl Quarantines {
             return Ok(());
         };
         let present_activation = &present.activation;
-        if !is_same(present_activation, of_then) || is_barred(present_activation) {
+        if !is_same(present_activation, of_then) || present_activation.is_barred() {
             return Ok(());
+        }
+        if quarantine.is_none() {
+            tracing::info!(%tenant, rule = %of_then.rule, "a rule has left quarantine");
         }
         if let Some(quarantine) = &quarantine {
             tracing::warn!(%tenant, rule = %of_then.rule, version = %of_then.version, until_us = quarantine.until_us, evidence = quarantine.stop.message, "a rule is in quarantine");
@@ -316,12 +312,6 @@ impl Quarantines {
 /// Whether two are one activation, whatever its quarantine.
 fn is_same(one: &Activation, other: &Activation) -> bool {
     one.version == other.version && one.activated_us == other.activated_us
-}
-
-/// Whether a rule is not run until it is activated again.
-pub(crate) fn is_barred(activation: &Activation) -> bool {
-    let quarantine = activation.quarantine.as_ref();
-    quarantine.is_some_and(|quarantine| quarantine.until_us.is_none())
 }
 
 /// The stop of an event that is given up for a rule in quarantine.

@@ -315,10 +315,7 @@ impl Queue {
         page.retain(|pending| !window.ahead.has(pending.seq));
         window.ahead.passed(window.loaded);
         for pending in page {
-            let mut job = Job::new(pending.seq, pending.event, lifetime);
-            let decided = pending.decided.into_iter().map(|d| d.rule);
-            job.resume(decided.collect(), pending.slept);
-            state.load(tenant, job, pending.ledger);
+            state.resume(tenant, pending, lifetime);
         }
         if let Some(window) = state.windows.get_mut(tenant) {
             ask_for_page(&self.pages, self.bounds, tenant, window);
@@ -351,10 +348,7 @@ impl Queue {
                     continue;
                 }
             }
-            let mut job = Job::new(pending.seq, pending.event, lifetime);
-            let decided = pending.decided.into_iter().map(|d| d.rule);
-            job.resume(decided.collect(), pending.slept);
-            state.load(tenant, job, pending.ledger);
+            state.resume(tenant, pending, lifetime);
         }
         self.work.notify_all();
     }
@@ -529,6 +523,14 @@ impl State {
                 self.scheduler.end(claim, 0);
             }
         }
+    }
+
+    /// Takes an event that was on disk into memory.
+    fn resume(&mut self, tenant: &TenantId, pending: Pending, lifetime: u64) {
+        let mut job = Job::new(pending.seq, pending.event, lifetime);
+        let decided = pending.decided.into_iter().map(|d| d.rule);
+        job.resume(decided.collect(), pending.slept);
+        self.load(tenant, job, pending.ledger);
     }
 
     fn load(&mut self, tenant: &TenantId, job: Job, ledger: Ledger) {

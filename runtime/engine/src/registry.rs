@@ -68,15 +68,19 @@ impl TenantState {
     /// The quarantine that a rule, as it was when an event was routed, is in
     /// now.
     pub(crate) fn quarantine_of(&self, rule: &ActiveRule) -> Option<&Quarantine> {
-        let present = self.rules.rule(&rule.activation.rule)?;
-        let is_same = present.activation.version == rule.activation.version;
-        present.activation.quarantine.as_ref().filter(|_| is_same)
+        self.present(rule)?.activation.quarantine.as_ref()
     }
 
     /// Whether such a rule is not to be run until it is activated again.
     pub(crate) fn is_barred(&self, rule: &ActiveRule) -> bool {
-        let quarantine = self.quarantine_of(rule);
-        quarantine.is_some_and(|quarantine| quarantine.until_us.is_none())
+        let present = self.present(rule);
+        present.is_some_and(|present| present.activation.is_barred())
+    }
+
+    /// A rule as it is now, if it has the version that it had.
+    fn present(&self, rule: &ActiveRule) -> Option<&Arc<ActiveRule>> {
+        let present = self.rules.rule(&rule.activation.rule)?;
+        (present.activation.version == rule.activation.version).then_some(present)
     }
 
     /// What a run of a rule may take, in bytes.

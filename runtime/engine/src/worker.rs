@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringfence_governor::{ActiveRule, Dispatch, Ticket, Verdict};
+use ringfence_governor::{ActiveRule, Dispatch, Ticket, Verdict, revisit};
 use ringfence_model::{Dimension, Draw, Event, Execution, Limits, Stop, StopCode, TenantId};
 use ringfence_sandbox::{Progress, RunError, RunReport, Runner};
 use ringfence_store::{Decision, RunCommit, SkipReason};
@@ -162,10 +162,11 @@ impl Worker {
                 Held::Stopped(stop) => return Attempt::Decided(step::not_run(rule, *stop)),
             }
         }
-        let attempt = self.plan_run(tenant, job, rule);
-        if quarantine.is_some() && !matches!(attempt, Attempt::Planned(_)) {
-            self.quarantines
-                .not_probed(&event.tenant, &rule.activation.rule);
+        let mut attempt = self.plan_run(tenant, job, rule);
+        match (&mut attempt, quarantine) {
+            (_, None) => {}
+            (Attempt::Planned(planned), Some(_)) => planned.is_probe = true,
+            (_, Some(_)) => self.not_probed(event, rule),
         }
         attempt
     }
@@ -222,15 +223,22 @@ impl Worker {
             .with(|state| state.cascades.give_back(owner, cascade, &draw));
     }
 
+    fn not_probed(&self, event: &Event, rule: &ActiveRule) {
+        self.quarantines
+            .not_probed(&event.tenant, &rule.activation.rule);
+    }
+
     /// What the verdicts on a run's cascade change about its record.
     fn judge(&self, rule: &ActiveRule, event: &Event, limits: &Limits, run: &mut Execution) {
-        let of_rule = rule.activation.loops;
-        let policy = of_rule.or_else(|| {
-            let tenant = self.registry.get(&event.tenant)?;
-            Some(tenant.policy.loops)
-        });
-        self.loops
-            .judge(rule, event, policy.unwrap_or_default(), run);
+        if revisit::is_judged(run) {
+            let of_rule = rule.activation.loops;
+            let policy = of_rule.or_else(|| {
+                let tenant = self.registry.get(&event.tenant)?;
+                Some(tenant.policy.loops)
+            });
+            self.loops
+                .judge(rule, event, policy.unwrap_or_default(), run);
+        }
         let is_of_cascade = |stop: &&Stop| stop.code == StopCode::CascadeFuel;
         if let Some(stop) = run.stop.as_ref().filter(is_of_cascade) {
             let backtrace = stop.backtrace.clone();
@@ -251,8 +259,11 @@ impl Worker {
 
     /// What a run says about its rule: it may be quarantined, or be let out.
     fn ran(&self, rule: &ActiveRule, run: &Execution) {
-        let noted = self.quarantines.ran(rule, run);
-        if let Err(error) = self.executor.runtime.block_on(noted) {
+        let Some(change) = self.quarantines.ran(rule, run) else {
+            return;
+        };
+        let changed = self.quarantines.set(&run.tenant, rule, change);
+        if let Err(error) = self.executor.runtime.block_on(changed) {
             tracing::error!(tenant = %run.tenant, rule = %run.rule, %error, "a rule's quarantine is not durable, because the store does not answer");
         }
     }
@@ -394,6 +405,9 @@ impl Drop for Batch<'_> {
         for (planned, held) in self.planned.iter().zip(&mut self.held) {
             if let Some((job, ticket)) = held.take() {
                 self.worker.not_run(&planned.event);
+                if planned.is_probe {
+                    self.worker.not_probed(&planned.event, &planned.rule);
+                }
                 self.worker.postpone(job, ticket, "its worker gave it up");
             }
         }
@@ -426,8 +440,9 @@ impl Progress for Batch<'_> {
             Err(not_run) => not_run,
         };
         worker.not_run(event);
-        let quarantines = &worker.quarantines;
-        quarantines.not_probed(&event.tenant, &rule.activation.rule);
+        if planned.is_probe {
+            worker.not_probed(event, rule);
+        }
         match not_run {
             NotRun::Later(cause) => worker.postpone(job, ticket, &cause),
             NotRun::Again => worker.again(job, ticket),

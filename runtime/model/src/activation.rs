@@ -53,6 +53,14 @@ fn once() -> u32 {
     1
 }
 
+impl Activation {
+    /// Whether the rule is not run until it is activated again.
+    pub fn is_barred(&self) -> bool {
+        let quarantine = self.quarantine.as_ref();
+        quarantine.is_some_and(|quarantine| quarantine.until_us.is_none())
+    }
+}
+
 /// Whether a run's effects take place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
