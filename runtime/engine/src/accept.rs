@@ -12,6 +12,9 @@ use crate::engine::check;
 use crate::queue::Queue;
 use crate::{Engine, EngineError};
 
+/// Events counted under one lock, which who commits waits for.
+const COUNTED_AT_ONCE: usize = 256;
+
 /// An event that is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
@@ -69,10 +72,11 @@ impl Engine {
         let new = appended.iter().filter(|one| **one == Append::Accepted);
         let vitals = &self.inner.vitals;
         vitals.accepted(tenant, new.count() as u64, now_us);
-        for back in came_back {
-            if appended.get(back.index) == Some(&Append::Accepted) {
+        came_back.retain(|back| appended.get(back.index) == Some(&Append::Accepted));
+        for some in came_back.chunks(COUNTED_AT_ONCE) {
+            let mut vitals = vitals.lock();
+            for back in some {
                 let (what, when) = ((back.event, &*back.ty), (back.ran_us, now_us));
-                let mut vitals = vitals.lock();
                 vitals.came_back(&self.inner.registry, tenant, what, &back.rule, when);
             }
         }

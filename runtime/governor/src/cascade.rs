@@ -101,23 +101,16 @@ impl Cascades {
             // Its tenant was removed; the commit will find that out.
             return Verdict::Run { fuel: limits.fuel };
         };
-        let ledger = &mut open.ledger;
         if let Some(dimension) = open.used_up {
             return Verdict::Exhausted(dimension);
         }
-        if let Some(depth) = arrived {
-            let depth = u64::from(depth);
-            if depth > limits.cascade_depth {
-                return Verdict::Exhausted(Dimension::Depth);
-            }
-            let mut of_events = [Dimension::Events, Dimension::Bytes].into_iter();
-            let exceeds =
-                |dimension: &Dimension| ledger.used(*dimension) > dimension.budget(limits);
-            if let Some(dimension) = of_events.find(exceeds) {
-                open.used_up = Some(dimension);
-                return Verdict::Exhausted(dimension);
-            }
+        if let Some(depth) = arrived
+            && let Some((dimension, _)) = exceeded(&open.ledger, depth.into(), limits)
+        {
+            open.end(dimension);
+            return Verdict::Exhausted(dimension);
         }
+        let ledger = &mut open.ledger;
         let executions = ledger.executions + 1;
         if executions > limits.cascade_executions {
             return Verdict::Exhausted(Dimension::Executions);
@@ -195,7 +188,7 @@ impl Cascades {
     ) -> Option<Dimension> {
         let open = self.open.get(&(tenant.clone(), cascade))?;
         let after = open.ledger.after(follow_ups);
-        let dimension = exceeded(&after, follow_ups.depth, limits)?;
+        let (dimension, _) = exceeded(&after, follow_ups.depth, limits)?;
         self.is_untold(tenant, cascade, dimension)
             .then_some(dimension)
     }
@@ -239,15 +232,9 @@ impl Cascades {
         };
         let after = open.ledger.after(&draw);
         match exceeded(&after, draw.depth, limits) {
-            Some(dimension) => {
-                if dimension != Dimension::Depth {
-                    open.used_up = Some(dimension);
-                }
-                let usage = match dimension {
-                    Dimension::Depth => draw.depth,
-                    shared => after.used(shared),
-                };
-                Some(open.stop(dimension, usage, limits))
+            Some((dimension, used)) => {
+                open.end(dimension);
+                Some(open.stop(dimension, used, limits))
             }
             None => {
                 open.ledger = after;
@@ -285,21 +272,28 @@ impl Cascades {
     }
 }
 
-/// The first dimension of follow-up events that a ledger exceeds after them.
+/// The first dimension of follow-up events that a ledger exceeds after them,
+/// and what is used of it.
 /// The ledger's own depth may be that of an event whose branch is another, so
 /// theirs is what counts.
-fn exceeded(after: &Ledger, depth: u64, limits: &Limits) -> Option<Dimension> {
-    let mut follow_ups = [Dimension::Depth, Dimension::Events, Dimension::Bytes].into_iter();
-    follow_ups.find(|dimension| {
-        let used = match dimension {
-            Dimension::Depth => depth,
-            shared => after.used(*shared),
-        };
-        used > dimension.budget(limits)
-    })
+fn exceeded(after: &Ledger, depth: u64, limits: &Limits) -> Option<(Dimension, u64)> {
+    let used = [
+        (Dimension::Depth, depth),
+        (Dimension::Events, after.events),
+        (Dimension::Bytes, after.bytes),
+    ];
+    let mut used = used.into_iter();
+    used.find(|(dimension, used)| *used > dimension.budget(limits))
 }
 
 impl Open {
+    /// No more runs, unless it is depth, which is a branch's own.
+    fn end(&mut self, dimension: Dimension) {
+        if dimension != Dimension::Depth {
+            self.used_up = Some(dimension);
+        }
+    }
+
     fn stop(&mut self, dimension: Dimension, usage: u64, limits: &Limits) -> Stop {
         let mut stop = dimension.stop(limits, usage);
         let told = self.told.as_deref_mut();

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use ringfence_model::{
-    CycleStep, Dimension, Evidence, ExecutionId, RuleName, RuleShare, RunSummary,
+    CycleStep, Dimension, Evidence, ExecutionId, RuleName, RuleShare, RunSummary, grouped,
 };
 
-use crate::revisit::{counted, drawn, grouped};
+use crate::revisit::{counted, drawn};
 
 /// Rules that a sentence names.
 const RULES_TOLD: usize = 3;
@@ -49,7 +49,7 @@ fn weight(run: &RunSummary, dimension: Dimension) -> u64 {
 
 /// The path from the root along which most was used: at each run on into the
 /// branch that used most in all, or for depth into the deepest.
-pub fn heaviest_path(runs: &[RunSummary], dimension: Dimension) -> Vec<CycleStep> {
+fn heaviest_path(runs: &[RunSummary], dimension: Dimension) -> Vec<CycleStep> {
     let places: HashMap<ExecutionId, usize> = (0..)
         .zip(runs)
         .map(|(place, run)| (run.id, place))

@@ -8,6 +8,7 @@
 
 use ringfence_model::{
     CycleStep, Digest, Effect, Event, Evidence, Execution, Ledger, Mode, Recalled, Stop, StopCode,
+    excerpt, grouped,
 };
 
 use crate::canonical::canonical;
@@ -115,10 +116,7 @@ pub fn stop(cycle: Vec<CycleStep>, turn: usize, used: &Ledger) -> Stop {
     let rule = last.map_or("", |step| step.rule.as_str());
     let subject = last.and_then(|step| step.subject.as_deref());
     let shown = match subject {
-        Some(subject) => format!(
-            "{} in the same state",
-            ringfence_model::excerpt(subject, 80)
-        ),
+        Some(subject) => format!("{} in the same state", excerpt(subject, 80)),
         None => "the same event".into(),
     };
     let message = format!(
@@ -160,19 +158,6 @@ pub(crate) fn drawn(steps: &[CycleStep]) -> String {
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(count))
-}
-
-/// A number with commas between its thousands.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

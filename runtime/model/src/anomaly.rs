@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Quarantine, RuleName};
 
+/// Edges of a cycle that its path names, and that are kept.
+const EDGES_TOLD: usize = 8;
+const EDGES_KEPT: usize = 64;
+
 /// Which kind of anomaly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -86,7 +90,7 @@ pub struct Reproduction {
     pub threshold: f64,
     /// Recent runs of the rules of the cycle.
     pub executions: u64,
-    /// The strongest cycle, one full turn.
+    /// The strongest cycle, one full turn; of a long one the first 64 edges.
     pub cycle: Vec<AnomalyEdge>,
 }
 
@@ -120,11 +124,14 @@ impl Reproduction {
     /// The cycle as a path: `a → type → b → type → a`.
     pub fn path(&self) -> String {
         let mut path = String::new();
-        for edge in &self.cycle {
+        for edge in self.cycle.iter().take(EDGES_TOLD) {
             path.push_str(edge.rule.as_str());
             path.push_str(" → ");
             path.push_str(&edge.event_type);
             path.push_str(" → ");
+        }
+        if self.cycle.len() > EDGES_TOLD {
+            path.push_str("… → ");
         }
         if let Some(first) = self.cycle.first() {
             path.push_str(first.rule.as_str());
@@ -135,7 +142,7 @@ impl Reproduction {
 
 impl Anomaly {
     /// That runs grow.
-    pub fn of_reproduction(since_us: u64, found: Reproduction) -> Self {
+    pub fn of_reproduction(since_us: u64, mut found: Reproduction) -> Self {
         let message = format!(
             "Each generation of runs sets off {:.2} times as many (at least {:.2}; from {} on they \
              grow without end), seen over {} recent runs. Cycle: {}.",
@@ -154,7 +161,10 @@ impl Anomaly {
             hint: "Break the cycle: let one of its rules leave out events that it has nothing to \
                    change about, or emit one event in place of several."
                 .into(),
-            reproduction: Some(found),
+            reproduction: {
+                found.cycle.truncate(EDGES_KEPT);
+                Some(found)
+            },
             event_rate: None,
         }
     }
@@ -172,9 +182,17 @@ impl Anomaly {
             until_us: None,
             ended: None,
             message,
-            hint: "Events wait for the rule, and it is tried again by itself. Put a version in \
-                   force that does better, or discard what waits."
-                .into(),
+            hint: match found.until_us {
+                Some(_) => {
+                    "Events wait for the rule, and it is tried again by itself. Put a version in \
+                     force that does better, or discard what waits."
+                }
+                None => {
+                    "Events are not given to the rule until it is activated again. Put a version \
+                     in force that does better."
+                }
+            }
+            .into(),
             reproduction: None,
             event_rate: None,
         }

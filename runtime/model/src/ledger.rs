@@ -131,11 +131,4 @@ impl Ledger {
             bytes: self.bytes.saturating_add(draw.bytes),
         }
     }
-
-    /// The first dimension in which this ledger exceeds the budget.
-    pub fn exceeded(&self, limits: &Limits) -> Option<Dimension> {
-        Dimension::ALL
-            .into_iter()
-            .find(|dimension| self.used(*dimension) > dimension.budget(limits))
-    }
 }

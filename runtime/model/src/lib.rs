@@ -40,4 +40,4 @@ pub use name::{NameError, RuleName, TenantId};
 pub use policy::{CyclePolicy, Inference, LoopPolicy, Policy, PolicyError, Webhook};
 pub use stop::{CycleStep, Evidence, Frame, RuleShare, Stop, StopCode};
 pub use tenant::{Plan, Scope, Tenant, Token};
-pub use text::excerpt;
+pub use text::{excerpt, grouped};

@@ -202,7 +202,8 @@ impl Policy {
 }
 
 impl Webhook {
-    fn check(&self) -> Result<(), PolicyError> {
+    /// Checks the form of both.
+    pub fn check(&self) -> Result<(), PolicyError> {
         let (url, secret) = (self.url.as_str(), self.secret.as_str());
         let rest = url
             .strip_prefix("https://")

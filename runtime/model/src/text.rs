@@ -1,7 +1,20 @@
-//! Text that a stranger wrote, within a message of ours.
+//! Text within a message of ours: numbers, and what a stranger wrote.
 
 /// Stands for what was left out.
 const CUT: char = '…';
+
+/// A number with commas between groups of three digits.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
 
 /// As much of a text as a message has room for, at most so many bytes, and
 /// nothing that a terminal would act upon. Escape sequences and marks that
@@ -40,6 +53,19 @@ fn acts(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_345, "12,345"),
+            (10_000_000, "10,000,000"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+    }
 
     #[test]
     fn an_excerpt_is_short_and_does_nothing() {

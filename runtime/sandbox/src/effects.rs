@@ -1,14 +1,14 @@
 //! Checks what a run returned, and makes it the model's.
 
 use ringfence_model::{Action, Effect, Entry, Event, Json, Limits, Manifest, NewEvent, Stop};
-use ringfence_model::{StopCode, Usage, excerpt};
+use ringfence_model::{StopCode, Usage, excerpt, grouped};
 
 use wasmtime::{AsContextMut, Store};
 
 use crate::bindings;
 use crate::fuel::charge_lift;
 use crate::state::RunState;
-use crate::stop::{self, grouped};
+use crate::stop;
 
 /// The longest name of an action, in bytes.
 const ACTION_BYTES_MAX: usize = 256;

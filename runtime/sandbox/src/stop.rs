@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use ringfence_model::{Frame, Limits, Stop, StopCode, excerpt};
+use ringfence_model::{Frame, Limits, Stop, StopCode, excerpt, grouped};
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
 use crate::bindings::Failure;
@@ -238,35 +238,4 @@ impl fmt::Write for Beginning {
 fn sentence(text: &str) -> String {
     let text = excerpt(text.trim_end_matches('.'), TEXT_BYTES_MAX);
     format!("{text}.")
-}
-
-/// A number with commas between groups of three digits.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (12_345, "12,345"),
-            (10_000_000, "10,000,000"),
-        ] {
-            assert_eq!(grouped(number), text);
-        }
-    }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use ringfence_engine::{Alert, Clock};
-use ringfence_model::{Policy, PolicyError, TenantId, Webhook};
+use ringfence_model::{PolicyError, TenantId, Webhook};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -55,11 +55,19 @@ impl Default for AlertsConfig {
 
 /// Checks a webhook, its secret too.
 pub fn check(webhook: &Webhook) -> Result<(), PolicyError> {
-    let policy = Policy {
-        webhook: Some(webhook.clone()),
-        ..Policy::default()
-    };
-    policy.check()?;
+    webhook.check()?;
+    let uri = webhook.url.parse::<hyper::Uri>();
+    if uri.is_ok_and(|uri| uri.authority().is_some()) {
+        check_secret(webhook)
+    } else {
+        Err(PolicyError::Webhook {
+            place: "webhook.url",
+            problem: "is not an address that can be called",
+        })
+    }
+}
+
+fn check_secret(webhook: &Webhook) -> Result<(), PolicyError> {
     sign::key(&webhook.secret).map_err(|problem| PolicyError::Webhook {
         place: "webhook.secret",
         problem,

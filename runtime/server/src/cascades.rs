@@ -1,5 +1,7 @@
 //! Cascades: all that one root event set off.
 
+mod draw;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::{Access, Read};
-use crate::cascade_text::{self, Notation};
+use crate::drawing::{DOT, Format, MERMAID};
 use crate::page;
 use crate::path::{Asked, IdPath};
 use crate::problem::{Kind, Problem};
@@ -64,27 +66,26 @@ pub(crate) struct StopOfCascade {
 /// Each reason once.
 fn stops(events: &[EventRecord]) -> Vec<StopOfCascade> {
     let mut stops: Vec<StopOfCascade> = Vec::new();
-    let of_event = |record: &'_ EventRecord| record.stop.clone();
-    let of_rules = |record: &'_ EventRecord| {
+    let all = events.iter().flat_map(|record| {
         let decided = record.decisions.iter();
-        let stops = decided.filter_map(|decision| match &decision.outcome {
-            Outcome::DeadLettered { stop, .. } => Some(stop.clone()),
+        let of_rules = decided.filter_map(|decision| match &decision.outcome {
+            Outcome::DeadLettered { stop, .. } => Some(stop),
             _ => None,
         });
-        stops.collect::<Vec<_>>()
-    };
-    for stop in events
-        .iter()
-        .flat_map(|record| of_event(record).into_iter().chain(of_rules(record)))
-    {
+        record.stop.iter().chain(of_rules)
+    });
+    for stop in all {
         match stops.iter_mut().find(|known| known.stop.code == stop.code) {
             Some(known) => {
                 known.count += 1;
                 if known.stop.evidence.is_none() && stop.evidence.is_some() {
-                    known.stop = stop;
+                    known.stop = stop.clone();
                 }
             }
-            None => stops.push(StopOfCascade { count: 1, stop }),
+            None => stops.push(StopOfCascade {
+                count: 1,
+                stop: stop.clone(),
+            }),
         }
     }
     stops
@@ -149,19 +150,9 @@ pub(crate) struct CascadePart {
     limit: Option<u32>,
     /// `json` where it is not said; or the tree of executions as text for
     /// `mermaid` or Graphviz (`dot`).
-    #[param(inline)]
-    #[param(inline)]
-    format: Option<Format>,
-}
-
-/// How a cascade is told.
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Format {
-    #[default]
-    Json,
-    Mermaid,
-    Dot,
+    #[serde(default)]
+    #[param(inline, required = false)]
+    format: Format,
 }
 
 /// What a root event set off
@@ -176,7 +167,11 @@ pub(crate) enum Format {
     ),
     responses((
         status = 200, description = "The cascade.",
-        content((CascadeView = "application/json"), (String = "text/plain")),
+        content(
+            (CascadeView = "application/json"),
+            (String = "text/plain; charset=utf-8"),
+            (String = "text/vnd.graphviz; charset=utf-8"),
+        ),
     )),
 )]
 pub(crate) async fn get(
@@ -195,13 +190,10 @@ pub(crate) async fn get(
         .hint("A follow-up event's `lineage.cascade` names its root event.")
     })?;
     let (runs, runs_truncated) = app.store().cascade_runs(tenant, *id, limit).await?;
-    let notation = match query.format.unwrap_or_default() {
-        Format::Mermaid => Some(Notation::Mermaid),
-        Format::Dot => Some(Notation::Dot),
-        Format::Json => None,
-    };
-    if let Some(notation) = notation {
-        return Ok(cascade_text::draw(&record, &runs, notation).into_response());
+    match query.format {
+        Format::Json => {}
+        Format::Mermaid => return Ok(MERMAID.answer(draw::mermaid(&record, &runs))),
+        Format::Dot => return Ok(DOT.answer(draw::dot(&record, &runs))),
     }
     Ok(Json(CascadeView {
         root: record.root,

@@ -6,7 +6,6 @@ mod draw;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use ringfence_engine::{RuleGraph, Way};
 use ringfence_model::{Mode, RuleName, VersionId};
@@ -15,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::{Access, Read};
+use crate::drawing::{DOT, Format, MERMAID};
 use crate::path::Asked;
 use crate::problem::{Kind, Problem};
 use crate::wire;
@@ -26,15 +26,23 @@ const EDGES_MAX: usize = 5_000;
 /// Ways that are listed from one rule to another.
 const WAYS_MAX: usize = 8;
 
-/// The media type of Graphviz's language, as registered with IANA.
-const DOT: &str = "text/vnd.graphviz; charset=utf-8";
-/// That of Mermaid's, which has none of its own.
-const MERMAID: &str = "text/plain; charset=utf-8";
-
 /// Which of a tenant's rules in force can set off which.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RuleGraph)]
 pub(crate) struct GraphView {
+    #[serde(flatten)]
+    drawn: Drawn,
+    /// All cycles, each from the rule on whose name is first; the shortest
+    /// first, at most 100.
+    cycles: Vec<CycleView>,
+    /// Whether there may be more cycles than are listed.
+    truncated: bool,
+}
+
+/// What of a graph is drawn.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RuleGraphDrawn)]
+pub(crate) struct Drawn {
     /// The rules, by name.
     nodes: Vec<NodeView>,
     /// Where one can set off another or itself, and how; several where there
@@ -43,11 +51,6 @@ pub(crate) struct GraphView {
     /// Whether there are more edges than are listed: more than 5,000, or more
     /// than 8 from one rule to another.
     edges_truncated: bool,
-    /// All cycles, each from the rule on whose name is first; the shortest
-    /// first, at most 100.
-    cycles: Vec<CycleView>,
-    /// Whether there may be more cycles than are listed.
-    truncated: bool,
 }
 
 /// A rule in force.
@@ -90,6 +93,17 @@ pub(crate) struct EdgeView {
 
 impl GraphView {
     fn new(graph: &RuleGraph) -> Self {
+        let cycles = graph.cycles();
+        Self {
+            drawn: Drawn::new(graph),
+            cycles: cycles.list.iter().map(CycleView::from).collect(),
+            truncated: cycles.truncated,
+        }
+    }
+}
+
+impl Drawn {
+    fn new(graph: &RuleGraph) -> Self {
         let rules = graph.rules();
         let nodes = rules.iter().map(|rule| NodeView {
             rule: rule.rule.clone(),
@@ -116,28 +130,12 @@ impl GraphView {
                 ends: (from, to),
             }));
         }
-        let cycles = graph.cycles();
         Self {
             nodes: nodes.collect(),
             edges,
             edges_truncated,
-            cycles: cycles.list.iter().map(CycleView::from).collect(),
-            truncated: cycles.truncated,
         }
     }
-}
-
-/// How the graph is answered.
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Format {
-    /// JSON.
-    #[default]
-    Json,
-    /// A Mermaid flowchart.
-    Mermaid,
-    /// Graphviz's language.
-    Dot,
 }
 
 /// How the graph is answered.
@@ -174,16 +172,10 @@ pub(crate) async fn get(
     State(app): State<Arc<App>>,
 ) -> Result<Response, Problem> {
     let graph = app.engine.graph(access.tenant()).await?;
-    let answer = move || {
-        let graph = GraphView::new(&graph);
-        let text = |kind: &'static str, text: String| {
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        };
-        match query.format {
-            Format::Json => axum::Json(graph).into_response(),
-            Format::Mermaid => text(MERMAID, draw::mermaid(&graph)),
-            Format::Dot => text(DOT, draw::dot(&graph)),
-        }
+    let answer = move || match query.format {
+        Format::Json => axum::Json(GraphView::new(&graph)).into_response(),
+        Format::Mermaid => MERMAID.answer(draw::mermaid(&Drawn::new(&graph))),
+        Format::Dot => DOT.answer(draw::dot(&Drawn::new(&graph))),
     };
     tokio::task::spawn_blocking(answer).await.map_err(|error| {
         tracing::error!(%error, "describing a graph failed");

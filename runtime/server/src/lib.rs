@@ -8,6 +8,8 @@
 //!   with its bounds;
 //! - `lineage` signs where effects come from, and reads it on events that
 //!   they cause;
+//! - `alerts` tells tenants and the operator of anomalies;
+//! - `drawing` writes graphs and cascades for programs that draw;
 //! - `problem` is the one shape of every refusal, and `refusals` says which
 //!   problem each error of the rooms below is.
 //!
@@ -21,11 +23,11 @@ mod app;
 mod auth;
 mod body;
 mod bundle;
-mod cascade_text;
 mod cascades;
 mod cloudevents;
 mod config_schema;
 mod dead_letters;
+mod drawing;
 mod effects;
 mod evaluate;
 mod events;

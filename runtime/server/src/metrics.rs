@@ -1,7 +1,8 @@
 //! All metrics of a server, each with its unit and meaning.
 //!
-//! No metric has a label that tenants choose, so their number is bounded by
-//! the code; but for one, of the few tenants whose runs grow. What happens per execution or event costs a few atomic
+//! No metric but one has a label that tenants choose, and that one
+//! (`reproduction_number`) shows at most 20 of them; so their number is bounded
+//! by the code. What happens per execution or event costs a few atomic
 //! additions; the rest is counted per request.
 
 mod pulse;

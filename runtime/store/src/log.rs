@@ -252,8 +252,9 @@ pub trait Log: Send + Sync + 'static {
     /// How many events wait for which rule.
     async fn parked(&self) -> Result<Vec<Parked>>;
 
-    /// Events that sleep, in the order of the log: of one rule, or those that
-    /// have been asleep since before a time (microseconds since 1970).
+    /// Events that sleep: of one rule, in the order of the log, or those that
+    /// have been asleep since before a time (microseconds since 1970), the
+    /// longest first.
     async fn sleeping(&self, which: &Sleepers, limit: u32) -> Result<Vec<Sleeping>>;
 
     /// Lets the first events that wait for a rule go on, in the order of the

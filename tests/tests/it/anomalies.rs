@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ringfence_tests::{Server, Tenant, event};
+use ringfence_tests::{PATIENCE, Server, Tenant, event};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// Room for cascades that go on for long.
 fn roomy() -> Value {
@@ -21,13 +21,17 @@ async fn anomalies(tenant: &Tenant) -> Vec<Value> {
 
 /// Waits until one goes on.
 async fn ongoing(tenant: &Tenant) -> Value {
-    loop {
-        let newest = anomalies(tenant).await.into_iter().next();
-        match newest {
-            Some(newest) if newest["until_us"].is_null() => return newest,
-            _ => sleep(Duration::from_millis(20)).await,
+    let ongoing = async {
+        loop {
+            let newest = anomalies(tenant).await.into_iter().next();
+            match newest {
+                Some(newest) if newest["until_us"].is_null() => return newest,
+                _ => sleep(Duration::from_millis(20)).await,
+            }
         }
-    }
+    };
+    let ongoing = timeout(PATIENCE, ongoing).await;
+    ongoing.expect("an anomaly begins")
 }
 
 #[tokio::test]

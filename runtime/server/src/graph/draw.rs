@@ -1,66 +1,23 @@
-//! The graph in languages that other programs draw. Event types and actions
-//! may hold any character but control characters, so all that might mean
-//! something in the language is written as a number.
+//! The graph in languages that other programs draw.
 
 use std::fmt::Write;
 
-use ringfence_model::{Mode, excerpt};
+use ringfence_model::Mode;
 
-use super::{EdgeView, GraphView};
+use super::{Drawn, EdgeView};
+use crate::drawing::{DOT, Language, MERMAID};
 
-/// What is shown of an event type or an action, in bytes.
-const NAME_BYTES_MAX: usize = 80;
-
-/// How a language writes what might mean something in it.
-#[derive(Clone, Copy)]
-struct Language {
-    /// Between the lines of a label.
-    line: &'static str,
-    /// Before a character's number; after it stands `;`.
-    number: &'static str,
-    backslash: &'static str,
-}
-
-/// Within quotes, Mermaid takes `#` and a number for a character.
-const MERMAID: Language = Language {
-    line: "<br/>",
-    number: "#",
-    backslash: "#92;",
-};
-/// Within quotes, Graphviz takes `&#` and a number for a character, and only
-/// then looks for backslashes.
-const DOT: Language = Language {
-    line: "\\n",
-    number: "&#",
-    backslash: "&#92;&#92;",
-};
-
-impl Language {
-    fn text(self, text: &str) -> String {
-        let mut safe = String::with_capacity(text.len());
-        for character in excerpt(text, NAME_BYTES_MAX).chars() {
-            match character {
-                '.' | '-' | '_' | '/' | ':' | '*' | ' ' | '…' => safe.push(character),
-                _ if character.is_alphanumeric() => safe.push(character),
-                '\\' => safe.push_str(self.backslash),
-                _ => safe.push_str(&format!("{}{};", self.number, u32::from(character))),
-            }
-        }
-        safe
-    }
-
-    /// All ways of one pair of rules.
-    fn ways(self, ways: &[EdgeView]) -> String {
-        let lines = ways.iter().map(|way| match &way.action {
-            Some(action) => format!("{} → {}", self.text(action), self.text(&way.event)),
-            None => self.text(&way.event),
-        });
-        lines.collect::<Vec<_>>().join(self.line)
-    }
+/// All ways of one pair of rules.
+fn label(ways: &[EdgeView], language: Language) -> String {
+    let lines = ways.iter().map(|way| match &way.action {
+        Some(action) => format!("{} → {}", language.text(action), language.text(&way.event)),
+        None => language.text(&way.event),
+    });
+    lines.collect::<Vec<_>>().join(language.line)
 }
 
 /// As a Mermaid flowchart; edges of cycles are red.
-pub(super) fn mermaid(graph: &GraphView) -> String {
+pub(super) fn mermaid(graph: &Drawn) -> String {
     let mut text = String::from("flowchart LR\n");
     let mut cyclic = Vec::new();
     // Writing to a `String` cannot fail.
@@ -72,7 +29,7 @@ pub(super) fn mermaid(graph: &GraphView) -> String {
         };
     }
     for (index, ways) in pairs(graph).enumerate() {
-        let ((from, to), label) = (ways[0].ends, MERMAID.ways(ways));
+        let ((from, to), label) = (ways[0].ends, label(ways, MERMAID));
         let _ = writeln!(text, "  n{from} -->|\"{label}\"| n{to}");
         if ways[0].cyclic {
             cyclic.push(index.to_string());
@@ -88,7 +45,7 @@ pub(super) fn mermaid(graph: &GraphView) -> String {
 }
 
 /// In Graphviz's language; edges of cycles are red.
-pub(super) fn dot(graph: &GraphView) -> String {
+pub(super) fn dot(graph: &Drawn) -> String {
     let mut text = String::from("digraph rules {\n  node [shape=box];\n");
     // Writing to a `String` cannot fail.
     for (number, node) in graph.nodes.iter().enumerate() {
@@ -99,7 +56,7 @@ pub(super) fn dot(graph: &GraphView) -> String {
         let _ = writeln!(text, "  n{number} [label=\"{}\"{style}];", node.rule);
     }
     for ways in pairs(graph) {
-        let ((from, to), label) = (ways[0].ends, DOT.ways(ways));
+        let ((from, to), label) = (ways[0].ends, label(ways, DOT));
         let color = if ways[0].cyclic { ", color=red" } else { "" };
         let _ = writeln!(text, "  n{from} -> n{to} [label=\"{label}\"{color}];");
     }
@@ -111,7 +68,7 @@ pub(super) fn dot(graph: &GraphView) -> String {
 }
 
 /// The edges, all ways of one pair of rules together.
-fn pairs(graph: &GraphView) -> impl Iterator<Item = &[EdgeView]> {
+fn pairs(graph: &Drawn) -> impl Iterator<Item = &[EdgeView]> {
     graph.edges.chunk_by(|one, other| one.ends == other.ends)
 }
 
@@ -121,7 +78,7 @@ mod tests {
 
     const HOSTILE: &str = "a\"]; end <b> & #quot; `\\N` %% | {x} \u{202e}é 日本";
 
-    fn graph() -> GraphView {
+    fn graph() -> Drawn {
         let node = |name: &str, mode| super::super::NodeView {
             rule: name.parse().unwrap(),
             version: ringfence_model::VersionId::of(b""),
@@ -135,7 +92,7 @@ mod tests {
             cyclic: ends.0 == 0,
             ends,
         };
-        GraphView {
+        Drawn {
             nodes: vec![node("end", Mode::Enforce), node("b", Mode::Shadow)],
             edges: vec![
                 edge((0, 0), "a.*", None),
@@ -144,8 +101,6 @@ mod tests {
                 edge((1, 1), "c", None),
             ],
             edges_truncated: true,
-            cycles: vec![],
-            truncated: false,
         }
     }
 

@@ -123,6 +123,8 @@ pub(super) async fn sleepers_are_given_up(place: &dyn Place) {
         [CommitOutcome::Committed]
     );
     assert_eq!(ok(store.sleeping(&of_x, 10).await).len(), 1);
+    let old = ok(store.sleeping(&Sleepers::Since(101), 10).await);
+    assert_eq!(old.len(), 1, "as long as it has");
     // Once it is awake, it is whoever runs it that decides.
     ok(store.wake(&id, &rule("y"), 1).await);
     assert_eq!(

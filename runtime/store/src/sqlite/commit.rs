@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension, params};
 use super::append::append_one;
 use super::fault::{Work, decode};
 use super::ledgers::Place;
+use super::parked::rules_of;
 use super::prune::places;
 use super::unit::{Delta, TenantKey, Unit};
 use super::value::{EVENT_INSERT, Int, insert_event, number};
@@ -311,11 +312,8 @@ fn settle(
 ) -> Work<()> {
     let seq = Int(commit.seq);
     let completion = commit.completion.filter(|_| commit.parks.is_empty());
-    if waiting.parked.is_some() {
-        // Whom it still waits for is written anew.
-        unit.connection
-            .prepare_cached("DELETE FROM parked WHERE tenant = ? AND seq = ?")?
-            .execute(params![tenant, seq])?;
+    if commit.asleep {
+        wake_for_others(unit, tenant, commit)?;
     }
     let Some(completion) = completion else {
         let parked = match commit.completion {
@@ -360,6 +358,19 @@ fn settle(
         dead_lettered: i64::from(waiting.dead),
     };
     unit.count(tenant, finished);
+    Ok(())
+}
+
+/// Given up in its sleep: it goes on sleeping, for as long as it has, for the
+/// rules that it still waits for.
+fn wake_for_others(unit: &Unit<'_>, tenant: TenantKey, commit: &RunCommit) -> Work<()> {
+    for rule in rules_of(unit.connection, tenant, commit.seq)? {
+        if !commit.parks.contains(&rule) {
+            unit.connection
+                .prepare_cached("DELETE FROM parked WHERE tenant = ? AND rule = ? AND seq = ?")?
+                .execute(params![tenant, rule.as_str(), Int(commit.seq)])?;
+        }
+    }
     Ok(())
 }
 

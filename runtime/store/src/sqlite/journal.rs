@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Sqlite;
 use super::commit::decisions_from;
 use super::fault::{Work, decode};
-use super::ledgers::{of_cascade, tenant_key};
+use super::ledgers::of_cascade;
 use super::parked::rules_of;
 use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, number};
 use crate::{
@@ -248,14 +248,14 @@ impl Journal for Sqlite {
 /// Events with where they stand, for [`record`].
 fn records_sql(condition: &str) -> String {
     format!(
-        "SELECT {EVENT_COLUMNS}, f.done_us, f.dead, f.stop, coalesce(f.decisions, w.decisions) \
-         FROM events e LEFT JOIN finished f ON f.seq = e.seq \
+        "SELECT {EVENT_COLUMNS}, f.done_us, f.dead, f.stop, coalesce(f.decisions, w.decisions), \
+         e.tenant FROM events e LEFT JOIN finished f ON f.seq = e.seq \
          LEFT JOIN waiting w ON w.tenant = e.tenant AND w.seq = e.seq \
          WHERE e.tenant = {TENANT} AND {condition}"
     )
 }
 
-fn record(row: &Row<'_>, tenant: &TenantId) -> Work<EventRecord> {
+fn record(connection: &Connection, row: &Row<'_>, tenant: &TenantId) -> Work<EventRecord> {
     let (seq, event) = event(row, tenant)?;
     let done_us: Option<Int> = row.get(EVENT_COLUMNS_COUNT)?;
     let dead: Option<bool> = row.get(EVENT_COLUMNS_COUNT + 1)?;
@@ -266,6 +266,10 @@ fn record(row: &Row<'_>, tenant: &TenantId) -> Work<EventRecord> {
         Some(false) => EventState::Done,
         Some(true) => EventState::DeadLettered,
     };
+    let parked = match state {
+        EventState::Waiting => rules_of(connection, row.get(EVENT_COLUMNS_COUNT + 4)?, seq)?,
+        EventState::Done | EventState::DeadLettered => Vec::new(),
+    };
     Ok(EventRecord {
         seq,
         event,
@@ -273,7 +277,7 @@ fn record(row: &Row<'_>, tenant: &TenantId) -> Work<EventRecord> {
         done_us: done_us.map(|int| int.0),
         decisions: decisions_from(decisions.as_deref().unwrap_or_default())?,
         stop: stop.map(|text| decode("stop", &text)).transpose()?,
-        parked: Vec::new(),
+        parked,
     })
 }
 
@@ -284,16 +288,8 @@ fn event_record(
 ) -> Work<Option<EventRecord>> {
     let mut statement = connection.prepare_cached(&records_sql("e.id = ?2"))?;
     let mut rows = statement.query(params![tenant.as_str(), id.as_bytes()])?;
-    let Some(row) = rows.next()? else {
-        return Ok(None);
-    };
-    let mut found = record(row, tenant)?;
-    if found.state == EventState::Waiting
-        && let Some(key) = tenant_key(connection, tenant)?
-    {
-        found.parked = rules_of(connection, key, found.seq)?;
-    }
-    Ok(Some(found))
+    let row = rows.next()?;
+    row.map(|row| record(connection, row, tenant)).transpose()
 }
 
 fn cascade(
@@ -319,7 +315,7 @@ fn cascade(
             truncated = true;
             break;
         }
-        let next = record(row, tenant)?;
+        let next = record(connection, row, tenant)?;
         bytes += next.event.size();
         events.push(next);
     }

@@ -9,8 +9,10 @@ use ringfence_model::{
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
 
-use super::{TENANT, executions};
+use super::TENANT;
+use super::executions::find;
 use crate::sqlite::fault::{Work, decode};
+use crate::sqlite::ledgers::tenant_key;
 use crate::sqlite::prune::places;
 use crate::sqlite::value::{EVENT_COLUMNS, event, name};
 
@@ -22,20 +24,22 @@ pub(super) fn ancestors(
     from: ExecutionId,
     limit: u32,
 ) -> Work<Vec<(Execution, Event)>> {
-    let sql =
-        format!("SELECT {EVENT_COLUMNS} FROM events e WHERE e.tenant = {TENANT} AND e.id = ?2");
+    let Some(key) = tenant_key(connection, tenant)? else {
+        return Ok(Vec::new());
+    };
+    let sql = format!("SELECT {EVENT_COLUMNS} FROM events e WHERE e.tenant = ? AND e.id = ?");
     let mut statement = connection.prepare_cached(&sql)?;
     let (mut found, mut next) = (Vec::new(), Some(from));
     while let Some(id) = next.take() {
         if found.len() >= limit as usize {
             break;
         }
-        let Some(execution) = executions::one(connection, tenant, id)? else {
+        let Some(execution) = find::<Execution>(connection, key, id)? else {
             break;
         };
-        let key = params![tenant.as_str(), execution.event.as_bytes()];
+        let place = params![key, execution.event.as_bytes()];
         let row = statement
-            .query_row(key, |row| event(row, tenant))
+            .query_row(place, |row| event(row, tenant))
             .optional()?;
         let Some((_, event)) = row else {
             break;
