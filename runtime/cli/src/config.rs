@@ -469,6 +469,10 @@ mod tests {
             ("artifacts.bytes = -1", "line 1"),
             ("quarantine.loops = 0", "`quarantine.loops` may be 1"),
             ("quarantine.run = 0", "line 1"),
+            (
+                "quarantine = {first_s = 9, longest_s = 8}",
+                "`quarantine.longest_s` may be 9",
+            ),
             ("retention.hours = 0", "`retention.hours`"),
             ("infer_window_s = 0", "`infer_window_s` may be 1 to 3600"),
             ("listen = '8700'", "listen"),

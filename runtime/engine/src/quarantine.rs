@@ -210,12 +210,13 @@ impl Quarantines {
     /// Why an event is given up for a rule in quarantine.
     fn why(&self, rule: &RuleName, quarantine: &Quarantine, waited_us: u64, parked: u64) -> Stop {
         let because = quarantine.stop.code;
-        let text = if parked >= self.parking.events {
-            format!("{parked} events wait for it already.")
-        } else {
-            format!("The event has waited for {} s.", waited_us / 1_000_000)
-        };
-        given_up(rule, because, &text).at(self.parking.seconds, waited_us / 1_000_000)
+        if parked >= self.parking.events {
+            let text = format!("{parked} events wait for it already.");
+            return given_up(rule, because, &text).at(self.parking.events, parked);
+        }
+        let waited_s = waited_us / 1_000_000;
+        let text = format!("The event has waited for {waited_s} s.");
+        given_up(rule, because, &text).at(self.parking.seconds, waited_s)
     }
 
     /// The rule is another one now, or gone, or its quarantine is lifted.

@@ -257,7 +257,11 @@ impl Engine {
         let _one_at_a_time = self.inner.changes.lock().await;
         self.limits(tenant)?;
         let ended = self.store().delete_activation(tenant, rule).await?;
+        // While it is known which version they slept for.
+        let given_up = self.give_up_parked(tenant, rule, "It is not in force any more.");
+        let given_up = given_up.await;
         self.replace_rule(tenant, rule, None);
+        given_up?;
         Ok(ended)
     }
 
@@ -305,10 +309,19 @@ impl Engine {
         rule: &RuleName,
     ) -> Result<u64, EngineError> {
         self.limits(tenant)?;
+        self.give_up_parked(tenant, rule, "What waited for it was discarded.")
+            .await
+    }
+
+    async fn give_up_parked(
+        &self,
+        tenant: &TenantId,
+        rule: &RuleName,
+        why: &str,
+    ) -> Result<u64, EngineError> {
         let which = Sleepers::Of(tenant.clone(), rule.clone());
         let mut discarded = 0;
         loop {
-            let why = "What waited for it was discarded.";
             let some = give_up(&self.inner.pager, &which, GIVEN_UP_MAX, why).await?;
             discarded += some;
             if some == 0 {

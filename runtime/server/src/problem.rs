@@ -82,7 +82,7 @@ kinds! {
     CYCLES_UNKNOWN = 422 "cycles-unknown" "The tenant's rules are too many to know whether the activation closes a cycle.";
     INVALID_CONFIG = 422 "invalid-config" "The configuration does not match the rule's schema.";
     INVALID_LIMIT = 422 "invalid-limit" "A limit has a value that the host does not allow.";
-    INVALID_POLICY = 422 "invalid-policy" "What is said about loops or the host application cannot be so.";
+    INVALID_POLICY = 422 "invalid-policy" "What is said about loops, the host application or a webhook cannot be so.";
     INVALID_PERCENT = 422 "invalid-percent" "The percentage is out of bounds.";
     NO_PLAN = 422 "no-plan" "There is no such plan.";
     UNSUPPORTED_SCHEMA = 422 "unsupported-schema" "The rule's configuration schema cannot be used.";

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::auth::{Access, RulesWrite};
 use crate::path::RulePath;
 use crate::problem::{Kind, Problem};
+use crate::rules::no_rule;
 
 /// What was done with the events that waited for a rule.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,6 +37,7 @@ pub(crate) async fn lift(
     State(app): State<Arc<App>>,
 ) -> Result<Json<Receipt>, Problem> {
     let RulePath { tenant, rule } = &access.path;
+    must_exist(&app, &access.path).await?;
     let lifted = app.engine.lift_quarantine(tenant, rule).await?;
     let events = lifted.ok_or_else(|| {
         Problem::new(
@@ -44,6 +46,14 @@ pub(crate) async fn lift(
         )
     })?;
     Ok(Json(Receipt { events }))
+}
+
+async fn must_exist(app: &App, path: &RulePath) -> Result<(), Problem> {
+    let versions = app.store().versions(&path.tenant, &path.rule).await?;
+    if versions.is_empty() {
+        return Err(no_rule(path));
+    }
+    Ok(())
 }
 
 /// Give up what waits for a rule in quarantine
@@ -63,6 +73,7 @@ pub(crate) async fn discard(
     State(app): State<Arc<App>>,
 ) -> Result<Json<Receipt>, Problem> {
     let RulePath { tenant, rule } = &access.path;
+    must_exist(&app, &access.path).await?;
     let events = app.engine.discard_parked(tenant, rule).await?;
     Ok(Json(Receipt { events }))
 }

@@ -111,7 +111,7 @@ pub(crate) async fn list(
     }))
 }
 
-fn no_rule(path: &RulePath) -> Problem {
+pub(crate) fn no_rule(path: &RulePath) -> Problem {
     Problem::new(
         Kind::NO_RULE,
         format!("Tenant `{}` has no rule `{}`.", path.tenant, path.rule),

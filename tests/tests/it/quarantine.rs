@@ -205,3 +205,41 @@ async fn what_waits_too_long_is_given_up() {
     let letters = acme.dead_letters("reason=quarantined").await;
     assert_eq!(letters.len(), 10);
 }
+
+/// Who takes a rule out of force gives up what slept for it, and that is said.
+#[tokio::test]
+async fn what_sleeps_for_a_rule_that_is_taken_out_of_force_is_given_up() {
+    let server = Server::start_with("[quarantine]\nfirst_s = 3_000\nparked_events = 8\n").await;
+    let acme = server.tenant_with("acme", json!({"fuel": 100_000})).await;
+    acme.activate("infinite-loop").await;
+    let first = endless(&acme, 0, 20).await;
+    acme.wait_until_done(&first).await;
+    let later = endless(&acme, 20, 10).await;
+    until(&acme, "infinite-loop", |rule| rule["parked"] == 8).await;
+    let path = acme.path("/rules/infinite-loop/activation");
+    assert_eq!(acme.api.delete(&path).await.status, 204);
+    let counts = acme.settle().await;
+    assert_eq!((counts.done, counts.dead_lettered), (0, 30), "{counts:?}");
+    let mut told: Vec<Value> = Vec::new();
+    for id in later {
+        let story = acme.story(&id).await;
+        told.push(fate(&story, "infinite-loop")["stop"].clone());
+    }
+    let says = |part: &str| {
+        let part = |stop: &&Value| stop["message"].as_str().unwrap().contains(part);
+        told.iter().filter(part).collect::<Vec<_>>()
+    };
+    assert_eq!(says("not in force any more").len(), 8, "{told:?}");
+    let crowded = says("8 events wait for it already");
+    assert_eq!(crowded.len(), 2, "{told:?}");
+    assert_eq!(
+        (&crowded[0]["limit"], &crowded[0]["usage"]),
+        (&json!(8), &json!(8))
+    );
+    // A rule that is not there has nothing to lift or to discard.
+    for rest in ["quarantine", "parked"] {
+        let path = acme.path(&format!("/rules/nobody/{rest}"));
+        let refused = acme.api.delete(&path).await.expect(404);
+        assert_eq!(refused["code"], "no-rule");
+    }
+}

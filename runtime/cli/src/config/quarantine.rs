@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 /// A year, in seconds; a million events.
 const SECONDS_MAX: u64 = 366 * 24 * 60 * 60;
+/// The defaults of the first and of the longest, in seconds.
+const FIRST_S: u64 = 30;
+const LONGEST_S: u64 = 3_600;
 const EVENTS_MAX: u64 = 1_000_000;
 
 /// When rules are quarantined, how long, and how long events wait for them.
@@ -42,6 +45,12 @@ impl QuarantineConfig {
                 );
             }
         }
+        let first_s = self.first_s.unwrap_or(FIRST_S);
+        let longest_s = self.longest_s.unwrap_or(first_s.max(LONGEST_S));
+        ensure!(
+            longest_s >= first_s,
+            "`quarantine.longest_s` may be {first_s} (`first_s`) or more; {longest_s} was given"
+        );
         Ok(())
     }
 

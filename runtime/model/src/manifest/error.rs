@@ -45,7 +45,9 @@ pub enum ManifestError {
         given: String,
     },
     /// An `ignore` that is not a JSON pointer.
-    #[error("`{place}`: `{given}` is not a JSON pointer; one starts with `/`, as in `/updated_at`")]
+    #[error(
+        "`{place}`: `{given}` is not a JSON pointer; one starts with `/`, as in `/updated_at`, and writes `~` as `~0`"
+    )]
     Pointer {
         /// Where.
         place: String,
