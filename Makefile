@@ -20,7 +20,7 @@ RULES := $(patsubst %/rule.toml,%,$(wildcard guest-examples/*/rule.toml))
 # selected, so any other choice would build wasmtime a second time.
 CARGO_TEST = $(if $(shell cargo nextest --version 2>/dev/null),nextest run --no-fail-fast,test --no-fail-fast --lib --bins --tests)
 
-.PHONY: help demo demo-feedback-loop test build guests setup setup-tests lint audit bench
+.PHONY: help demo demo-feedback-loop test build guests setup setup-tests lint audit bench bench-neighbours
 
 help: ## Says what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
@@ -71,12 +71,21 @@ bench: guests setup-tests ## Ringfence beside its peers, built with optimization
 	@"$(TARGET_DIR)/release/growth"
 	@"$(TARGET_DIR)/release/graph"
 	@"$(TARGET_DIR)/release/pulse"
+	@"$(TARGET_DIR)/release/schedule"
 	@"$(TARGET_DIR)/release/cascades"
 	@"$(TARGET_DIR)/release/progress"
 	@"$(TARGET_DIR)/release/calibrate"
 	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/hostile"
+	@TMPDIR=/dev/shm RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/small"
 	@"$(TARGET_DIR)/release/languages"
 	@"$(TARGET_DIR)/release/copies"
 	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/workers"
 	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/ingest"
+	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/backlog"
+	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/rules"
 	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/compile"
+
+bench-neighbours: guests ## What calm tenants notice of hostile ones, beside the same with FIFO; six minutes
+	cargo build --release --workspace --bins
+	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/neighbours" \
+	    --json "$(TARGET_DIR)/neighbours.json" $(NEIGHBOURS)

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout)] // a bench's report is its output
 
 pub mod options;
+pub mod process;
 pub mod rule;
 
 use std::time::Instant;

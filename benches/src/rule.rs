@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use ringfence_model::{Ancestry, Event, EventId, Json, Limits, Lineage, RuleName, TenantId, Usage};
+use ringfence_model::{
+    Ancestry, Event, EventId, Json, Limits, Lineage, Manifest, RuleName, TenantId, Usage, VersionId,
+};
 use ringfence_sandbox::{
     NothingRemembered, Prepared, Recall, Run, RunReport, Sandbox, SandboxConfig, Task,
 };
@@ -70,9 +72,22 @@ impl Rule {
     /// When it is refused.
     pub fn within(sandbox: &Sandbox, component: &[u8], limits: Limits) -> anyhow::Result<Self> {
         let inspected = sandbox.inspect(component, &limits)?;
-        let prepared = sandbox.prepare(inspected.version, &inspected.manifest, &limits, &|| {
-            Ok(None)
-        })?;
+        let mut rule = Self::kept(sandbox, inspected.version, &inspected.manifest, limits)?;
+        rule.compile_ms = inspected.compile_ms;
+        Ok(rule)
+    }
+
+    /// One that this sandbox has compiled before.
+    ///
+    /// # Errors
+    /// When it does not have it any more.
+    pub fn kept(
+        sandbox: &Sandbox,
+        version: VersionId,
+        manifest: &Manifest,
+        limits: Limits,
+    ) -> anyhow::Result<Self> {
+        let prepared = sandbox.prepare(version, manifest, &limits, &|| Ok(None))?;
         let tenant: TenantId = "acme".parse()?;
         Ok(Self {
             sandbox: sandbox.clone(),
@@ -81,7 +96,7 @@ impl Rule {
             tenant,
             name: "rule".parse()?,
             config: Json::empty_object(),
-            compile_ms: inspected.compile_ms,
+            compile_ms: 0,
             limits,
             recall: Arc::new(NothingRemembered),
         })

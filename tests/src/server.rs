@@ -142,11 +142,26 @@ impl Server {
         self.wait_until_ready().await;
     }
 
+    /// The same with another configuration, with which it may be overloaded:
+    /// waits only until it answers.
+    pub async fn restart_with(&mut self, configuration: &str) {
+        std::fs::write(self.data.path().join("ringfence.toml"), configuration)
+            .expect("a file can be written there");
+        let (child, address) = spawn(&self.data, &self.log);
+        self.child = child;
+        self.api.moved_to(address);
+        self.wait_for("/healthz").await;
+    }
+
     async fn wait_until_ready(&self) {
+        self.wait_for("/readyz").await;
+    }
+
+    async fn wait_for(&self, path: &str) {
         let anonymous = self.api.with_token(None);
         let ready = async {
             loop {
-                match anonymous.try_call("GET", "/readyz", &[], vec![]).await {
+                match anonymous.try_call("GET", path, &[], vec![]).await {
                     Ok(answer) if answer.status == 200 => return,
                     _ => sleep(Duration::from_millis(20)).await,
                 }

@@ -16,6 +16,7 @@ mod it {
     mod clients;
     mod compiling;
     mod crash;
+    mod evaluate;
     mod github;
     mod graph;
     mod hostile;
@@ -25,7 +26,10 @@ mod it {
     mod limits;
     mod lineage;
     mod loops;
+    mod memory;
     mod openapi;
+    mod overload;
+    mod pausing;
     mod quarantine;
     mod refusals;
     mod repo;

@@ -155,7 +155,7 @@ impl Bench {
                 && let Some(mut next) = bench.scheduler.dispatch(|_| 0)
             {
                 bench.scheduler.ran(&mut next.ticket, 40_000, 0);
-                bench.scheduler.release(next.ticket, None);
+                bench.scheduler.release(next.ticket, None, 0);
             }
         })
     }

@@ -159,9 +159,9 @@ impl Bench {
         rounds: usize,
         barrier: &Barrier,
     ) -> Vec<[Times; 2]> {
-        let mut threads = self.in_threads.clone();
+        let mut threads = self.in_threads.runner().expect("this process has threads");
         let mut round = || {
-            let in_threads = batches(barrier, &mut threads, &self.threads, self.batch);
+            let in_threads = batches(barrier, &mut *threads, &self.threads, self.batch);
             let before = cpu_of(worker);
             let mut in_process = batches(barrier, &mut *lane, &self.processes, self.batch);
             in_process.cpu += cpu_of(worker) - before;

@@ -11,6 +11,8 @@
 //! workers = 2
 //! # Where rules run: in "processes" of their own, or on "threads" of the server's.
 //! run_in = "processes"
+//! # Tenants are served in "fair" order; "fifo" is for comparison, never in production.
+//! order = "fair"
 //!
 //! [log]
 //! format = "text"              # or "json"
@@ -24,11 +26,20 @@
 //! places = 64                  # arriving, waiting and compiled
 //! bytes = 134_217_728          # the same, in bytes
 //!
+//! [evaluations]
+//! places = 256                 # that are waited for at one moment
+//!
 //! [quarantine]                 # see docs/configuration.md; runs = 0: none
 //! runs = 20
 //!
+//! [overload]                   # see docs/overload.md
+//! queueing_ms = 200            # how long tenants may wait for their turn
+//!
 //! [artifacts]
-//! bytes = 2_147_483_648        # compiled components kept on disk
+//! bytes = 8_589_934_592        # compiled components kept on disk
+//!
+//! [memory]                     # see docs/memory.md
+//! windows_bytes = 268_435_456  # waiting events, of all tenants
 //!
 //! [anomalies]                  # see docs/anomalies.md
 //! half_life_ms = 5_000
@@ -42,6 +53,8 @@
 //! ```
 
 mod anomalies;
+mod memory;
+mod overload;
 mod quarantine;
 
 use std::collections::BTreeMap;
@@ -49,7 +62,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use ringfence_engine::EngineConfig;
+use ringfence_engine::{EngineConfig, Order};
 
 use ringfence_model::{LimitOverrides, Limits, Plan};
 use serde::Deserialize;
@@ -57,6 +70,8 @@ use serde::Deserialize;
 use crate::error::Hint as _;
 use crate::files;
 use anomalies::AnomaliesConfig;
+use memory::MemoryConfig;
+use overload::OverloadFile;
 use quarantine::QuarantineConfig;
 
 /// The file that is read where none is named.
@@ -74,8 +89,11 @@ const INFER_WINDOW_S_MAX: u64 = 60 * 60;
 const UPLOADS_AT_ONCE_MAX: u64 = 256;
 /// As many as there are connections.
 const UPLOAD_PLACES_MAX: u64 = 1024;
-/// Compiled components kept on disk, in bytes: some thousands of rules.
-const ARTIFACT_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// As many as there are connections.
+const EVALUATION_PLACES_MAX: u64 = 1024;
+/// Compiled components kept on disk, in bytes: some twenty thousand rules made
+/// with the SDK, with 330 KB each.
+const ARTIFACT_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 /// A plan is named like a tenant.
 const PLANS_MAX: usize = 1000;
 
@@ -98,6 +116,8 @@ pub(crate) struct Config {
     pub(crate) lineage_ttl_s: u64,
     /// Compiled components kept on disk, in bytes.
     pub(crate) artifact_bytes: u64,
+    /// The same in memory: of the server, and of each worker process.
+    pub(crate) code_bytes: u64,
     /// Where the operator is told of anomalies.
     pub(crate) alerts_url: Option<String>,
 }
@@ -136,6 +156,25 @@ impl RunIn {
         match self {
             Self::Processes => "processes",
             Self::Threads => "threads",
+        }
+    }
+}
+
+/// In which order tenants are served.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum OrderConfig {
+    /// By what their runs cost, in proportion to their weights.
+    Fair,
+    /// In the order in which their work became ready: for comparison.
+    Fifo,
+}
+
+impl From<OrderConfig> for Order {
+    fn from(given: OrderConfig) -> Self {
+        match given {
+            OrderConfig::Fair => Self::Fair,
+            OrderConfig::Fifo => Self::Fifo,
         }
     }
 }
@@ -186,12 +225,16 @@ struct File {
     lineage_ttl_s: Option<u64>,
     infer_window_s: Option<u64>,
     run_in: Option<RunIn>,
+    order: Option<OrderConfig>,
     log: LogConfig,
     retention: Retention,
     uploads: UploadsConfig,
+    evaluations: EvaluationsConfig,
     artifacts: ArtifactsConfig,
+    memory: MemoryConfig,
     quarantine: QuarantineConfig,
     anomalies: AnomaliesConfig,
+    overload: OverloadFile,
     alerts: AlertsFile,
     plans: BTreeMap<String, LimitOverrides>,
 }
@@ -208,6 +251,12 @@ struct UploadsConfig {
     at_once: Option<u64>,
     places: Option<u64>,
     bytes: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EvaluationsConfig {
+    places: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -260,6 +309,7 @@ impl Config {
         if let Some(workers) = file.workers {
             engine.workers = workers;
         }
+        engine.order = file.order.map_or(engine.order, Order::from);
         if let Some(hours) = file.retention.hours {
             engine.retention_s = hours * 60 * 60;
         }
@@ -272,10 +322,16 @@ impl Config {
         uploads.at_once = file.uploads.at_once.unwrap_or(uploads.at_once);
         uploads.places = file.uploads.places.unwrap_or(uploads.places);
         uploads.bytes = file.uploads.bytes.unwrap_or(uploads.bytes);
+        if let Some(places) = file.evaluations.places {
+            engine.evaluations = places;
+        }
         file.anomalies.apply(&mut engine);
+        file.overload.apply(&mut engine);
+        file.memory.apply(&mut engine);
         Ok(Self {
             lineage_ttl_s,
             alerts_url: file.alerts.webhook_url,
+            code_bytes: file.memory.code_bytes(),
             artifact_bytes: file.artifacts.bytes.unwrap_or(ARTIFACT_BYTES),
             run_in: overrides.run_in.or(file.run_in).unwrap_or_default(),
             listen,
@@ -309,11 +365,17 @@ fn parse(text: &str) -> Result<File> {
         );
     }
     file.anomalies.check()?;
-    let uploads = &file.uploads;
+    file.memory.check()?;
+    let (uploads, evaluations) = (&file.uploads, &file.evaluations);
     for (name, given, max) in [
         ("uploads.at_once", uploads.at_once, UPLOADS_AT_ONCE_MAX),
         ("uploads.places", uploads.places, UPLOAD_PLACES_MAX),
         ("uploads.bytes", uploads.bytes, u64::MAX),
+        (
+            "evaluations.places",
+            evaluations.places,
+            EVALUATION_PLACES_MAX,
+        ),
     ] {
         if let Some(given) = given {
             let allowed = (1..=max).contains(&given);
@@ -321,6 +383,7 @@ fn parse(text: &str) -> Result<File> {
         }
     }
     file.quarantine.check()?;
+    file.overload.check()?;
     if file.plans.len() > PLANS_MAX {
         bail!("`plans` has more than {PLANS_MAX} entries");
     }
@@ -359,145 +422,4 @@ fn plans(given: BTreeMap<String, LimitOverrides>) -> Result<BTreeMap<String, Lim
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(text: &str, overrides: Overrides) -> Config {
-        Config::new(parse(text).unwrap(), Path::new("/etc/rf"), overrides).unwrap()
-    }
-
-    #[test]
-    fn nothing_has_to_be_said() {
-        let config = config("", Overrides::default());
-        assert_eq!(config.listen.to_string(), LISTEN);
-        assert_eq!(config.data, Path::new("data"));
-        assert_eq!(config.tenant_data, None);
-        assert_eq!(config.log.filter, "info");
-        assert_eq!(config.run_in, RunIn::Processes);
-        assert_eq!(config.engine.plans["standard"], Limits::default());
-    }
-
-    #[test]
-    fn the_command_line_goes_before_the_file() {
-        let text = "listen = '0.0.0.0:1'\nrun_in = 'threads'\ndata = 'd'\ntenant_data = 't'\n[log]\nfilter = 'warn'\nformat = 'json'";
-        let from_file = config(text, Overrides::default());
-        assert_eq!(from_file.listen.port(), 1);
-        assert_eq!(from_file.data, Path::new("/etc/rf/d"));
-        let tenant_data = from_file.tenant_data.as_deref();
-        assert_eq!(tenant_data, Some(Path::new("/etc/rf/t")));
-        assert_eq!(from_file.log.format, LogFormat::Json);
-        assert_eq!(from_file.run_in, RunIn::Threads);
-        let overrides = Overrides {
-            listen: Some("127.0.0.1:0".parse().unwrap()),
-            data: Some("e".into()),
-            tenant_data: Some("u".into()),
-            log_filter: Some("debug".to_owned()),
-            run_in: Some(RunIn::Processes),
-            file: None,
-        };
-        let overridden = config(text, overrides);
-        assert_eq!(overridden.listen.port(), 0);
-        assert_eq!(overridden.data, Path::new("e"));
-        assert_eq!(overridden.tenant_data.as_deref(), Some(Path::new("u")));
-        assert_eq!(overridden.log.filter, "debug");
-        assert_eq!(overridden.run_in, RunIn::Processes);
-    }
-
-    #[test]
-    fn plans_build_on_standard() {
-        let text = "quarantine = {runs = 0, first_s = 2, parked_s = 9}\nuploads = {at_once = 3, bytes = 7}\nartifacts.bytes = 5\nworkers = 3\nretention.hours = 2\n[plans.standard]\nfuel = 5_000\n\
-                    [plans.large]\nmemory_bytes = 100_000_000";
-        let config = config(text, Overrides::default());
-        assert_eq!(config.engine.plans["large"].fuel, 5_000);
-        assert_eq!(config.engine.plans["large"].memory_bytes, 100_000_000);
-        let quarantine = config.engine.quarantine;
-        assert_eq!((quarantine.runs, quarantine.first_us), (None, 2_000_000));
-        assert_eq!(config.engine.parking.seconds, 9);
-        let uploads = config.engine.uploads;
-        let default = EngineConfig::default().uploads;
-        assert_eq!((uploads.at_once, uploads.bytes), (3, 7));
-        assert_eq!(uploads.places, default.places);
-        assert_eq!(config.artifact_bytes, 5);
-        assert_eq!(config.engine.workers, 3);
-        assert_eq!(config.engine.retention_s, 7_200);
-    }
-
-    #[test]
-    fn a_lineage_token_does_not_outlive_the_journal() {
-        let ttl = |text: &str| {
-            let file = parse(text).unwrap();
-            let config = Config::new(file, Path::new(""), Overrides::default());
-            config.map(|config| (config.lineage_ttl_s, config.engine.infer_window_s))
-        };
-        assert_eq!(ttl("").unwrap(), (86_400, 30));
-        assert_eq!(ttl("retention.hours = 2").unwrap().0, 3_600);
-        let both = "lineage_ttl_s = 5\ninfer_window_s = 7";
-        assert_eq!(ttl(both).unwrap(), (5, 7));
-        for seconds in [0, 3_600, 7_200] {
-            let text = format!("lineage_ttl_s = {seconds}\nretention.hours = 1");
-            let said = ttl(&text).unwrap_err().to_string();
-            assert!(said.contains("`lineage_ttl_s` may be 1 to 3599"), "{said}");
-            assert!(said.contains("new budget"), "{said}");
-        }
-    }
-
-    #[test]
-    fn anomalies_are_what_the_operator_says() {
-        let text = "alerts.webhook_url = 'https://a.example'\n[anomalies]\nhalf_life_ms = 2_000\n\
-                    threshold = 1.5\nexecutions = 10\nsustained_ms = 0\nrate_factor = 4\n\
-                    rate_events = 7\nrate_history_s = 60";
-        let config = config(text, Overrides::default());
-        let (pulse, rates) = (config.engine.pulse, config.engine.rates);
-        assert_eq!((pulse.half_life_us, pulse.threshold), (2_000_000, 1.5));
-        assert_eq!((pulse.executions, pulse.sustained_us), (10, 0));
-        assert_eq!((rates.factor, rates.events), (4.0, 7));
-        assert_eq!((rates.history_us, rates.sustained_us), (60_000_000, 0));
-        assert_eq!(config.alerts_url.as_deref(), Some("https://a.example"));
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_with_its_place() {
-        for (text, part) in [
-            ("lisetn = '127.0.0.1:1'", "line 1"),
-            ("\n[log]\nformat = 'xml'", "line 3"),
-            ("[plans.a]\nfeul = 1", "feul"),
-            ("[plans.a]\nfuel = 1", "`plans.a`"),
-            ("workers = 0", "`workers` may be 1"),
-            ("run_in = 'cellar'", "line 1"),
-            ("uploads.at_once = 0", "`uploads.at_once` may be 1 to 256"),
-            ("[uploads]\nplace = 1", "line 2"),
-            ("artifacts.bytes = -1", "line 1"),
-            ("quarantine.loops = 0", "`quarantine.loops` may be 1"),
-            ("quarantine.run = 0", "line 1"),
-            (
-                "quarantine = {first_s = 9, longest_s = 8}",
-                "`quarantine.longest_s` may be 9",
-            ),
-            ("retention.hours = 0", "`retention.hours`"),
-            ("infer_window_s = 0", "`infer_window_s` may be 1 to 3600"),
-            ("listen = '8700'", "listen"),
-            (
-                "[anomalies]\nhalf_life_ms = 0",
-                "`anomalies.half_life_ms` may be",
-            ),
-            (
-                "[anomalies]\nthreshold = 0.5",
-                "`anomalies.threshold` may be 1 to",
-            ),
-            (
-                "[anomalies]\nthreshold = nan",
-                "`anomalies.threshold` may be 1 to",
-            ),
-            (
-                "[anomalies]\nrate_factor = 1",
-                "`anomalies.rate_factor` may be 2 to",
-            ),
-            ("[anomalies]\nspeed = 1", "line 2"),
-            ("[alerts]\nsecret = 'x'", "line 2"),
-        ] {
-            let error = parse(text).unwrap_err();
-            let said = format!("{error:#}");
-            assert!(said.contains(part), "{text}: {said}");
-        }
-    }
-}
+mod tests;

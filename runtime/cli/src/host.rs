@@ -13,15 +13,13 @@ use crate::console;
 use crate::data::{self, DataFolder};
 use crate::error::Hint as _;
 
-/// Compiled components kept in memory, in bytes.
-const CACHE_BYTES: u64 = 256 * 1024 * 1024;
-/// Runs to spare beside those of workers, evaluations (one per worker at
-/// most) and uploads' `describe`.
+/// Runs to spare beside those of workers, express lanes and uploads'
+/// `describe`.
 const RUNS_BESIDE: u64 = 1;
 /// Threads that answer requests, at least. They share the cores with the
 /// workers and need less.
 const HTTP_THREADS_MIN: usize = 2;
-/// Threads for what blocks: uploads, evaluations, large bodies.
+/// Threads for what blocks: uploads, large bodies.
 const BLOCKING_THREADS_MAX: usize = 16;
 
 /// The runtime that answers requests. Rules run on threads of their own.
@@ -57,14 +55,15 @@ pub(crate) async fn start(
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
 ) -> Result<Engine> {
-    let runs = config.engine.workers as u64 * 2 + config.engine.uploads.at_once + RUNS_BESIDE;
+    let lanes = config.engine.workers + config.engine.express_lanes;
+    let runs = lanes as u64 + config.engine.uploads.at_once + RUNS_BESIDE;
     let sandbox = SandboxConfig {
         concurrent_runs: match config.run_in {
             RunIn::Processes => 1,
             RunIn::Threads => u32::try_from(runs).context("too many workers and uploads")?,
         },
         memory_bytes_max: memory_bytes_max(),
-        cache_bytes: CACHE_BYTES,
+        cache_bytes: config.code_bytes,
         artifact_bytes: config.artifact_bytes,
         tenant_data: data::open_tenants(config.tenant_data.as_deref())?,
         reserve_growth: true,
@@ -97,7 +96,7 @@ fn workers(sandbox: &SandboxConfig) -> Result<Workers> {
     let config = WorkersConfig {
         tenant_data: sandbox.tenant_data.clone(),
         reserve_growth: sandbox.reserve_growth,
-        ..WorkersConfig::new(sandbox.memory_bytes_max, CACHE_BYTES)
+        ..WorkersConfig::new(sandbox.memory_bytes_max, sandbox.cache_bytes)
     };
     let workers = Workers::start(Program::own(), config)
         .context("rules cannot be run, because the processes for them do not run")

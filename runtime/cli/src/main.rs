@@ -21,6 +21,7 @@ mod files;
 mod host;
 mod lab;
 mod logging;
+mod memory;
 
 use child::ChildArgs;
 use commands::{

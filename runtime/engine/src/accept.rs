@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ringfence_model::{Event, EventId, Lineage, RuleName, TenantId};
 use ringfence_store::Append;
@@ -37,11 +36,7 @@ impl Engine {
         tenant: &TenantId,
         mut events: Vec<Event>,
     ) -> Result<Vec<Receipt>, EngineError> {
-        if self.inner.draining.load(Ordering::Relaxed) {
-            return Err(EngineError::Draining);
-        }
-        let state = self.inner.registry.get(tenant);
-        let state = state.ok_or_else(|| EngineError::NoTenant(tenant.clone()))?;
+        let state = self.of_running(tenant)?;
         let limits = &state.limits;
         let mut bytes = 0;
         for (index, event) in events.iter().enumerate() {

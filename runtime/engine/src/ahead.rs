@@ -8,7 +8,7 @@
 //! (Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors", 1970):
 //! they may say yes in error, and then the event waits; they never say no.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 
 use ringfence_store::Seq;
@@ -26,6 +26,8 @@ const FILTERS_MAX: usize = 16;
 
 /// Events taken ahead that pages have not passed yet, at most.
 const TAKEN_MAX: usize = 10_000;
+/// Each takes a place, in bytes.
+const TAKEN_BYTES: u64 = size_of::<Seq>() as u64;
 
 /// What a tenant has on disk, and what was taken ahead of it.
 #[derive(Debug, Default)]
@@ -33,7 +35,8 @@ pub(crate) struct Ahead {
     hasher: RandomState,
     /// None where it is not known what is on disk, as after a restart.
     on_disk: Option<VecDeque<Filter>>,
-    taken: HashSet<Seq>,
+    /// In order.
+    taken: VecDeque<Seq>,
 }
 
 /// Subjects of a stretch of the log.
@@ -45,19 +48,29 @@ struct Filter {
 }
 
 impl Ahead {
+    /// What one more filter takes, in bytes.
+    pub(crate) const FILTER_BYTES: u64 = WORDS as u64 * 8;
+
+    /// What it takes, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let filters = self.on_disk.as_ref().map_or(0, VecDeque::len) as u64;
+        filters * Self::FILTER_BYTES + self.taken.len() as u64 * TAKEN_BYTES
+    }
+
     /// Up to now nothing was on disk that is not in memory; from now on it is.
     pub(crate) fn begin(&mut self) {
         self.on_disk = Some(VecDeque::new());
     }
 
-    /// An event was left on disk.
-    pub(crate) fn leave(&mut self, seq: Seq, subject: Option<&str>) {
+    /// An event was left on disk. Where there would have to be one more filter,
+    /// and `may_grow` is not, nothing is known any more.
+    pub(crate) fn leave(&mut self, seq: Seq, subject: Option<&str>, may_grow: bool) {
         let (Some(filters), Some(subject)) = (&mut self.on_disk, subject) else {
             return;
         };
         let is_full = |filter: &Filter| filter.subjects >= SUBJECTS_MAX;
         if filters.back().is_none_or(is_full) {
-            if filters.len() >= FILTERS_MAX {
+            if !may_grow || filters.len() >= FILTERS_MAX {
                 self.on_disk = None;
                 return;
             }
@@ -82,18 +95,22 @@ impl Ahead {
         if waits || self.taken.len() >= TAKEN_MAX {
             return false;
         }
-        self.taken.insert(seq);
+        self.taken.push_back(seq);
         true
     }
 
     /// Whether an event that was read from disk was taken ahead.
     pub(crate) fn has(&self, seq: Seq) -> bool {
-        self.taken.contains(&seq)
+        self.taken.binary_search(&seq).is_ok()
     }
 
     /// All up to this place was read from disk.
     pub(crate) fn passed(&mut self, loaded: Seq) {
-        self.taken.retain(|seq| *seq > loaded);
+        let passed = self.taken.partition_point(|seq| *seq <= loaded);
+        self.taken.drain(..passed);
+        if self.taken.is_empty() {
+            self.taken.shrink_to_fit();
+        }
         if let Some(filters) = &mut self.on_disk {
             while filters.front().is_some_and(|filter| filter.last <= loaded) {
                 filters.pop_front();
@@ -168,7 +185,7 @@ mod tests {
                     }
                     refused += u32::from(!waits && ahead.taken.len() < TAKEN_MAX);
                 }
-                ahead.leave(seq, Some(&subject));
+                ahead.leave(seq, Some(&subject), true);
                 on_disk.push_back((seq, subject));
                 // Pages are read, now and then.
                 if on_disk.len() > 200 {
@@ -187,17 +204,20 @@ mod tests {
         ahead.begin();
         let most = u64::from(SUBJECTS_MAX) * FILTERS_MAX as u64;
         for seq in 1..=most {
-            ahead.leave(seq, Some(&seq.to_string()));
+            ahead.leave(seq, Some(&seq.to_string()), true);
         }
         assert_eq!(ahead.on_disk.as_ref().map(VecDeque::len), Some(FILTERS_MAX));
+        assert_eq!(ahead.bytes(), FILTERS_MAX as u64 * Ahead::FILTER_BYTES);
         let free = (1..=1_000).filter(|at| ahead.takes(most + at, Some(&format!("r-{at}"))));
         assert!(free.count() > 600, "it errs seldom");
-        ahead.leave(most + 2_000, Some("one more"));
+        ahead.leave(most + 2_000, Some("one more"), true);
         assert!(!ahead.takes(most + 2_001, None), "not known any more");
         ahead.begin();
         let taken = (0..2 * TAKEN_MAX as u64).filter(|at| ahead.takes(most * 2 + at, None));
         assert!(taken.count() <= TAKEN_MAX);
+        ahead.leave(most * 3, Some("where memory is short"), false);
+        assert!(!ahead.takes(most * 3 + 1, None), "not known any more");
         ahead.passed(most * 4);
-        assert!(ahead.taken.is_empty());
+        assert_eq!(ahead.bytes(), 0);
     }
 }

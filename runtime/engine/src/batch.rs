@@ -1,8 +1,8 @@
 //! Batches: what one worker is given at once.
 
-use ringfence_governor::{BatchRoom, Costs, Dispatch, Needs, Scheduler};
+use ringfence_governor::{BatchRoom, Costs, Dispatch, Lane, Needs, Scheduler};
 
-use crate::job::Job;
+use crate::piece::Piece;
 use crate::registry::{Registry, TenantState};
 
 /// How much a worker takes.
@@ -10,37 +10,40 @@ use crate::registry::{Registry, TenantState};
 pub(crate) struct Takes {
     /// Runs in one batch, at most.
     pub(crate) at_once: usize,
-    /// Workers that there are.
-    pub(crate) workers: usize,
+    /// Workers that there are, without express lanes.
+    pub(crate) workers: u32,
+    /// Which one it is.
+    pub(crate) lane: Lane,
 }
 
 /// Pieces of work for one worker, one after the other.
-pub(crate) type Work = Vec<Dispatch<Box<Job>>>;
+pub(crate) type Work = Vec<Dispatch<Piece>>;
 
 /// What is to be run together: at most this worker's part of what is
 /// ready, so that the others have theirs, nothing that the rest would wait
 /// for, and one run of a cascade, so that the next is decided about when it
 /// is known what this one used.
 pub(crate) fn batch(
-    scheduler: &mut Scheduler<Box<Job>>,
+    scheduler: &mut Scheduler<Piece>,
     costs: &Costs,
     registry: &Registry,
     takes: Takes,
 ) -> Work {
-    let part = scheduler.ready().div_ceil(takes.workers.max(1));
+    let part = scheduler.ready().div_ceil(takes.workers.max(1) as usize);
     let mut room = BatchRoom::new(part.clamp(1, takes.at_once.max(1)));
-    let mut batch = scheduler.begin_batch();
+    let mut batch = scheduler.begin_batch(takes.lane);
     let mut work = Work::new();
     loop {
         let mut expected = None;
-        let next = scheduler.dispatch_into(&mut batch, |job| {
-            let tenant = registry.get(&job.event.tenant);
+        let next = scheduler.dispatch_into(&mut batch, |piece| {
+            let tenant = registry.get(&piece.event().tenant);
             let tenant = tenant.as_ref();
-            expected = tenant.map_or(Some(0), |tenant| expected_cost(costs, tenant, job));
+            expected = tenant.map_or(Some(0), |tenant| expected_cost(costs, tenant, piece));
             Needs {
-                memory: tenant.map_or(0, |tenant| tenant.memory_of(job)),
+                memory: tenant.map_or(0, |tenant| piece.memory(tenant)),
+                expected,
                 wanted: room.fits(expected)
-                    && !work.iter().any(|other| is_of_one(job, &other.item)),
+                    && !work.iter().any(|other| piece.is_of_cascade(&other.item)),
             }
         });
         let Some(next) = next else {
@@ -51,15 +54,10 @@ pub(crate) fn batch(
     }
 }
 
-/// Whether two jobs are of one cascade.
-fn is_of_one(job: &Job, other: &Job) -> bool {
-    job.event.lineage.cascade == other.event.lineage.cascade
-}
-
-/// What a job's next run is expected to cost; none if it is not known.
-fn expected_cost(costs: &Costs, tenant: &TenantState, job: &Job) -> Option<u64> {
-    match tenant.next_rule(job) {
-        Some(rule) => costs.expected(&job.event.tenant, &rule.activation.rule),
+/// What a piece's next run is expected to cost; none if it is not known.
+fn expected_cost(costs: &Costs, tenant: &TenantState, piece: &Piece) -> Option<u64> {
+    match piece.next_rule(tenant) {
+        Some(rule) => costs.expected(&piece.event().tenant, &rule.activation.rule),
         None => Some(0),
     }
 }
@@ -75,6 +73,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::job::Job;
 
     fn tenant() -> TenantId {
         "acme".parse().unwrap()
@@ -88,6 +87,7 @@ mod tests {
             plan: Plan::STANDARD.to_owned(),
             limits: LimitOverrides::default(),
             policy: ringfence_model::Policy::default(),
+            paused: None,
             created_us: 0,
         };
         registry.set_limits(&record, Limits::default());
@@ -102,6 +102,7 @@ mod tests {
                     limits: LimitOverrides::default(),
                     activated_us: 0,
                     quarantine: None,
+                    paused: None,
                     loops: None,
                 }),
                 manifest: Arc::new(Manifest {
@@ -118,11 +119,11 @@ mod tests {
     }
 
     /// Events of these types, ready, each of a cascade of its own.
-    fn scheduler(types: &[&str]) -> Scheduler<Box<Job>> {
+    fn scheduler(types: &[&str]) -> Scheduler<Piece> {
         scheduler_of(types, Lineage::root)
     }
 
-    fn scheduler_of(types: &[&str], lineage: fn(EventId) -> Lineage) -> Scheduler<Box<Job>> {
+    fn scheduler_of(types: &[&str], lineage: fn(EventId) -> Lineage) -> Scheduler<Piece> {
         let mut scheduler = Scheduler::default();
         let share = Share {
             weight: 1,
@@ -147,18 +148,20 @@ mod tests {
                 ancestry: Ancestry::default(),
             };
             let job = Box::new(Job::new(seq, Arc::new(event), 1));
-            assert!(scheduler.push(&tenant(), None, job).is_ok());
+            let pushed = scheduler.push(&tenant(), None, Piece::Event(job));
+            assert!(pushed.is_ok());
         }
         scheduler
     }
 
     fn types(work: &Work) -> Vec<&str> {
-        work.iter().map(|next| &*next.item.event.ty).collect()
+        work.iter().map(|next| &*next.item.event().ty).collect()
     }
 
     const TAKES: Takes = Takes {
         at_once: 32,
         workers: 2,
+        lane: Lane::Worker { index: 0, of: 2 },
     };
 
     #[test]
@@ -203,5 +206,25 @@ mod tests {
         assert_eq!(types(&take()), ["wild"]);
         assert_eq!(types(&take()), ["calm", "calm"]);
         assert!(take().is_empty());
+    }
+
+    #[test]
+    fn an_express_lane_takes_what_is_cheap_while_workers_make_what_is_not() {
+        let registry = registry(&["calm", "wild"]);
+        let mut costs = Costs::default();
+        costs.ran(&tenant(), &"calm".parse().unwrap(), 1_000);
+        costs.ran(&tenant(), &"wild".parse().unwrap(), 10_000_000);
+        let mut scheduler = scheduler(&["wild", "wild", "calm", "wild"]);
+        let mut take = |lane| {
+            let takes = Takes { lane, ..TAKES };
+            let work = batch(&mut scheduler, &costs, &registry, takes);
+            types(&work).concat()
+        };
+        let express = Lane::Express { workers: 2 };
+        let worker = |index| Lane::Worker { index, of: 2 };
+        assert_eq!(take(worker(0)), "wild");
+        assert_eq!(take(express), "");
+        assert_eq!(take(worker(1)), "wild");
+        assert_eq!([take(express), take(express)], ["calm", ""]);
     }
 }

@@ -1,16 +1,16 @@
 //! The engine: its parts, how they start and how they stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
-use ringfence_governor::ActiveRule;
+use ringfence_governor::{ActiveRule, Lane, Places, Pressure};
 use ringfence_model::{Event, Limits, TenantId};
-use ringfence_sandbox::{Runners, Sandbox, Threads};
+use ringfence_sandbox::{CodeCounts, Runners, Sandbox, Threads};
 use ringfence_store::{Store, StoreError};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::anomalies::{ALERTS_MAX, Alert, Monitor};
 use crate::causes::Causes;
@@ -18,14 +18,16 @@ use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::config::EngineConfig;
 use crate::error::EngineError;
-use crate::evaluate::{self, Evaluated};
 use crate::executor::Executor;
+use crate::interrupts::Interrupts;
 use crate::loops::Loops;
 use crate::observer::Observer;
+use crate::overload::Watch;
 use crate::pager::Pager;
 use crate::quarantine::Quarantines;
-use crate::queue::{self, Bounds, Queue};
-use crate::registry::Registry;
+use crate::queue::{self, Queue};
+use crate::registry::{Registry, TenantState};
+use crate::sleepers::Sleepers;
 use crate::uploads::UploadQueue;
 use crate::vitals::Vitals;
 use crate::worker::Worker;
@@ -40,14 +42,26 @@ pub struct Stats {
     pub tenants: u64,
     /// Events that wait, in memory and on disk.
     pub waiting: u64,
+    /// What those in memory take, about, in bytes.
+    pub waiting_memory: u64,
     /// Executions running.
     pub running: u64,
+    /// Memory set aside for executions, in bytes.
+    pub reserved_bytes: u64,
     /// Results on their way to the disk.
     pub committing: u64,
+    /// Evaluations that somebody waits for.
+    pub evaluations: u64,
     /// Uploads that arrive or wait to be compiled.
     pub uploads_waiting: u64,
     /// Uploads that are compiled.
     pub uploads_compiling: u64,
+    /// Rules' code in memory.
+    pub code: CodeCounts,
+    /// What is paused.
+    pub pauses: crate::Pauses,
+    /// How the host is.
+    pub pressure: Pressure,
 }
 
 /// The engine. Cheap to clone; all clones are the same engine. It works until
@@ -63,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) queue: Arc<Queue>,
     pub(crate) executor: Arc<Executor>,
     pub(crate) quarantines: Arc<Quarantines>,
+    pub(crate) interrupts: Arc<Interrupts>,
     pub(crate) pager: Arc<Pager>,
     pub(crate) causes: Arc<Causes>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -72,9 +87,11 @@ pub(crate) struct Inner {
     pub(crate) vitals: Arc<Vitals>,
     /// For who delivers alerts.
     pub(crate) alerts: Mutex<Option<mpsc::Receiver<Alert>>>,
-    /// One permit per worker.
-    evaluations: Arc<Semaphore>,
+    /// Evaluations that somebody waits for.
+    pub(crate) evaluations: Arc<Mutex<Places>>,
     pub(crate) draining: AtomicBool,
+    /// Memory of all processes, in bytes.
+    pub(crate) memory: Arc<AtomicU64>,
     running: Mutex<Option<Running>>,
 }
 
@@ -111,13 +128,10 @@ impl Engine {
         config: EngineConfig,
     ) -> Result<Self, EngineError> {
         let (pages, page_requests) = mpsc::unbounded_channel();
-        let bounds = Bounds {
-            events: config.window_events,
-            bytes: config.window_bytes,
-        };
+        let (wishes, wished) = mpsc::unbounded_channel();
         let registry = Arc::new(Registry::default());
-        let queue = Arc::new(Queue::new(bounds, pages, Arc::clone(&registry)));
-        let workers = config.workers.max(1);
+        let queue = Queue::new(&config, pages, Arc::clone(&registry), Arc::clone(&clock));
+        let queue = Arc::new(queue);
         let causes = Causes::new(Arc::clone(&registry), config.infer_window_s);
         let changes = Arc::default();
         let quarantines = Arc::new(Quarantines::new(
@@ -125,6 +139,7 @@ impl Engine {
             Arc::clone(&registry),
             Arc::clone(&clock),
             Arc::clone(&changes),
+            Sleepers::new(wishes),
             config.quarantine,
             config.parking,
         ));
@@ -142,6 +157,7 @@ impl Engine {
                 }),
                 registry,
                 quarantines,
+                interrupts: Arc::default(),
                 causes: Arc::new(causes),
                 queue: Arc::clone(&queue),
                 executor: Arc::new(Executor {
@@ -156,8 +172,9 @@ impl Engine {
                 uploads: UploadQueue::new(config.uploads),
                 vitals,
                 alerts: Mutex::new(Some(alerted)),
-                evaluations: Arc::new(Semaphore::new(workers)),
+                evaluations: Arc::new(Mutex::new(Places::new(config.evaluations))),
                 draining: AtomicBool::new(false),
+                memory: Arc::default(),
                 running: Mutex::default(),
                 config,
             }),
@@ -167,7 +184,7 @@ impl Engine {
         monitor.end_left_over().await?;
         store.attach(queue::feed(&queue));
         let background = vec![
-            tokio::spawn(Arc::clone(&engine.inner.pager).run(page_requests)),
+            tokio::spawn(Arc::clone(&engine.inner.pager).run(page_requests, wished)),
             tokio::spawn(monitor.run()),
             tokio::spawn(crate::retention::run(
                 store,
@@ -175,7 +192,7 @@ impl Engine {
                 engine.inner.config.retention_s,
             )),
         ];
-        let running = engine.start_workers(workers, observer, background)?;
+        let running = engine.start_workers(&observer, background)?;
         *engine.inner.running.lock() = Some(running);
         Ok(engine)
     }
@@ -202,17 +219,14 @@ impl Engine {
             for tenant in &tenants {
                 let limits = self.limits_of(tenant)?;
                 self.admit_tenant(tenant, limits);
-                let rules = self.load_rules(&tenant.id).await?;
-                for rule in &rules {
-                    self.inner.quarantines.restore(&tenant.id, &rule.activation);
-                }
-                self.inner.registry.set_rules(&tenant.id, rules);
             }
             match tenants.into_iter().last() {
                 Some(last) => after = Some(last.id),
                 None => break,
             }
         }
+        self.recover_rules().await?;
+        self.halt_host(self.store().host_pause().await?);
         self.inner.quarantines.recover().await?;
         for backlog in self.store().backlog().await? {
             let (events, bytes) = (backlog.events, backlog.bytes);
@@ -223,12 +237,18 @@ impl Engine {
 
     fn start_workers(
         &self,
-        workers: usize,
-        observer: Arc<dyn Observer>,
-        background: Vec<tokio::task::JoinHandle<()>>,
+        observer: &Arc<dyn Observer>,
+        mut background: Vec<tokio::task::JoinHandle<()>>,
     ) -> Result<Running, EngineError> {
         let inner = &self.inner;
         let (steps, results) = mpsc::channel(STEPS_MAX);
+        let watch = Watch {
+            queue: Arc::clone(&inner.queue),
+            clock: Arc::clone(&inner.clock),
+            memory: Arc::clone(&inner.memory),
+            steps: steps.downgrade(),
+        };
+        background.push(tokio::spawn(watch.run()));
         let committer = Committer {
             store: Arc::clone(self.store()),
             queue: Arc::clone(&inner.queue),
@@ -238,14 +258,20 @@ impl Engine {
             registry: Arc::clone(&inner.registry),
             vitals: Arc::clone(&inner.vitals),
             clock: Arc::clone(&inner.clock),
-            observer,
+            observer: Arc::clone(observer),
         };
         let committer = tokio::spawn(committer.run(results));
-        let started = (0..workers).map(|index| {
+        let started = inner.config.lanes().enumerate().map(|(index, lane)| {
             let failed = |error: std::io::Error| EngineError::Thread(error.to_string());
-            let runner = inner.executor.runners.runner().map_err(failed)?;
+            let runners = &inner.executor.runners;
+            let runner = match lane {
+                Lane::Worker { .. } => runners.runner(),
+                Lane::Express { .. } => runners.express_runner(),
+            };
+            let runner = runner.map_err(failed)?;
             let worker = Worker {
-                workers,
+                workers: inner.config.worker_count(),
+                lane,
                 quarantines: Arc::clone(&inner.quarantines),
                 registry: Arc::clone(&inner.registry),
                 queue: Arc::clone(&inner.queue),
@@ -256,7 +282,10 @@ impl Engine {
                     runtime: inner.executor.runtime.clone(),
                     told: Mutex::default(),
                 },
+                interrupts: Arc::clone(&inner.interrupts),
                 clock: Arc::clone(&inner.clock),
+                observer: Arc::clone(observer),
+                vitals: Arc::clone(&inner.vitals),
                 steps: steps.clone(),
             };
             std::thread::Builder::new()
@@ -290,6 +319,15 @@ impl Engine {
         Ok((*state.limits).clone())
     }
 
+    /// A tenant, while the engine takes work.
+    pub(crate) fn of_running(&self, tenant: &TenantId) -> Result<Arc<TenantState>, EngineError> {
+        if self.inner.draining.load(Ordering::Relaxed) {
+            return Err(EngineError::Draining);
+        }
+        let state = self.inner.registry.get(tenant);
+        state.ok_or_else(|| EngineError::NoTenant(tenant.clone()))
+    }
+
     /// A tenant's activations with what their versions declare, by rule.
     pub fn activations(&self, tenant: &TenantId) -> Result<Vec<Arc<ActiveRule>>, EngineError> {
         let state = self.inner.registry.get(tenant);
@@ -297,47 +335,10 @@ impl Engine {
         Ok(state.rules.rules().to_vec())
     }
 
-    /// Runs the matching rules on an event now and answers what they would
-    /// do. Nothing is kept.
-    pub async fn evaluate(
-        &self,
-        tenant: &TenantId,
-        event: Event,
-    ) -> Result<Vec<Evaluated>, EngineError> {
-        let state = self.inner.registry.get(tenant);
-        let state = state.ok_or_else(|| EngineError::NoTenant(tenant.clone()))?;
-        check(0, &event, &state.limits)?;
-        let no_tenant = || EngineError::NoTenant(tenant.clone());
-        let memory = evaluate::memory(&state, &event);
-        let room = self.inner.queue.claim(tenant, memory).await;
-        let mut room = room.ok_or_else(no_tenant)?;
-        let permit = Arc::clone(&self.inner.evaluations).acquire_owned().await;
-        let inner = Arc::clone(&self.inner);
-        let event = Arc::new(event);
-        let evaluate = move || {
-            let (executor, quarantines) = (&inner.executor, &inner.quarantines);
-            let evaluated = evaluate::evaluate(executor, quarantines, &state, &event);
-            let parts = evaluated.iter().flatten();
-            room.fuel = parts.map(|part| part.usage.fuel).sum();
-            // Here, and not where the answer is waited for: the run takes its
-            // room also when nobody waits any more.
-            drop((room, permit));
-            evaluated
-        };
-        match tokio::task::spawn_blocking(evaluate).await {
-            Ok(evaluated) => evaluated.map_err(|cause| {
-                EngineError::Store(StoreError::Storage {
-                    doing: "evaluating an event",
-                    cause,
-                })
-            }),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
-    }
-
     /// What is going on now.
     pub fn stats(&self) -> Stats {
-        let (running, waiting) = self.inner.queue.counts();
+        let (running, waiting, waiting_memory) = self.inner.queue.counts();
+        let reserved_bytes = self.inner.queue.reserved();
         let (uploads_waiting, uploads_compiling) = self.inner.uploads.counts();
         let state = self.inner.running.lock();
         let steps = state.as_ref().and_then(|running| running.steps.upgrade());
@@ -345,10 +346,16 @@ impl Engine {
         Stats {
             tenants: self.inner.registry.len() as u64,
             waiting,
+            waiting_memory,
             running,
+            reserved_bytes,
             committing: committing as u64,
+            evaluations: self.inner.evaluations.lock().taken(),
             uploads_waiting,
             uploads_compiling,
+            code: self.inner.executor.sandbox.counts(),
+            pauses: self.pauses(),
+            pressure: self.pressure(),
         }
     }
 

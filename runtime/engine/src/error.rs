@@ -1,9 +1,11 @@
 //! What the engine refuses or cannot do.
 
-use ringfence_governor::{Crowded, Cycles};
+use ringfence_governor::{Crowded, Cycles, NoPlace, TurnedAway};
 use ringfence_model::{EventError, LimitError, PolicyError, RuleName, TenantId, VersionId};
 use ringfence_sandbox::UploadError;
 use ringfence_store::StoreError;
+
+use crate::evaluation::SoFar;
 
 /// What the engine refuses or cannot do.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,9 @@ pub enum EngineError {
         waiting: u64,
         /// The tenant's limit.
         limit: u64,
+        /// When there will be room, as fast as what waits gets less now, in
+        /// microseconds; none if never, because it is more than the limit.
+        retry_after_us: Option<u64>,
     },
     /// The tenant sends faster than it may.
     #[error("events come faster than {rate} a second, or more than {burst} at once")]
@@ -89,6 +94,13 @@ pub enum EngineError {
         /// because there are more than the burst.
         retry_after_us: Option<u64>,
     },
+    /// The host is behind, and this tenant above its share; or nobody is
+    /// served.
+    #[error("{}", crate::queue::why(.0))]
+    TurnedAway(TurnedAway),
+    /// The host has no memory to spare.
+    #[error("the host is short of memory, and what was asked for takes much of it")]
+    NoMemory,
     /// There are too many uploads already.
     #[error(
         "{usage} of {limit} {} are waiting or being compiled already{}",
@@ -98,6 +110,23 @@ pub enum EngineError {
         limit = .0.limit
     )]
     UploadsWaiting(Crowded),
+    /// As many evaluations are waited for as may be.
+    #[error("{}", waited_for(.0))]
+    EvaluationsWaiting(NoPlace),
+    /// An evaluation was not done in its time.
+    #[error("the evaluation was not done within {limit_ms} ms: {so_far}")]
+    EvaluateDeadline {
+        /// The tenant's limit, in milliseconds.
+        limit_ms: u64,
+        /// How far it had come.
+        so_far: SoFar,
+    },
+    /// The tenant is paused, or all are.
+    #[error("{}", paused(.0.as_ref()))]
+    Paused(Option<TenantId>),
+    /// The operator paused it, and so only the operator may resume it.
+    #[error("the operator has paused {0}")]
+    PausedByOperator(String),
     /// The engine is shutting down.
     #[error("the server is shutting down")]
     Draining,
@@ -109,6 +138,13 @@ pub enum EngineError {
     Store(#[from] StoreError),
 }
 
+fn paused(tenant: Option<&TenantId>) -> String {
+    match tenant {
+        Some(tenant) => format!("tenant `{tenant}` is paused, or the host is, and runs nothing"),
+        None => "the host is paused and runs nothing".into(),
+    }
+}
+
 fn closed(cycles: &Cycles) -> String {
     let first = cycles.list.first().map(ToString::to_string);
     let first = first.unwrap_or_default();
@@ -116,5 +152,17 @@ fn closed(cycles: &Cycles) -> String {
         (0 | 1, false) => format!("a cycle of rules: {first}"),
         (count, false) => format!("{count} cycles of rules; the shortest: {first}"),
         (count, true) => format!("more than {count} cycles of rules; one of them: {first}"),
+    }
+}
+
+fn waited_for(refused: &NoPlace) -> String {
+    match refused {
+        NoPlace::OfTenant { limit } => {
+            format!("{limit} of {limit} evaluations of the tenant are waited for already")
+        }
+        NoPlace::OfHost { own, taken, limit } => format!(
+            "{taken} of {limit} evaluations of all tenants are waited for already, and of this \
+             tenant {own}: who has as many as are left gets no more"
+        ),
     }
 }

@@ -1,119 +1,155 @@
 //! Evaluation: what a tenant's rules would do with an event, now.
+//!
+//! Somebody waits for the answer, and nothing else comes of it. It is work of
+//! its tenant like its events: of the same share, and done by the same
+//! workers. See [`crate::evaluating`] for their part.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use ringfence_governor::ActiveRule;
-use ringfence_model::{
-    Dimension, Effect, Event, Limits, Log, Meter, Mode, RuleName, RunLimits, Stop, StopCode, Usage,
-    VersionId,
-};
-use ringfence_sandbox::RunReport;
+use parking_lot::Mutex;
+use ringfence_governor::Places;
+use ringfence_model::{Event, TenantId};
+use ringfence_store::StoreError;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use crate::executor::{Executor, NotRun};
-use crate::quarantine::Quarantines;
-use crate::registry::TenantState;
+use crate::engine::check;
+use crate::evaluation::{Answer, Asked, Evaluated, Evaluation};
+use crate::interrupts::{Interrupts, Which};
+use crate::queue::Queue;
+use crate::{Engine, EngineError};
 
-/// One rule's part in an evaluation.
-#[derive(Debug, Clone)]
-pub struct Evaluated {
-    /// Which rule.
-    pub rule: RuleName,
-    /// Which version.
-    pub version: VersionId,
-    /// In which mode it is in force.
-    pub mode: Mode,
-    /// Its effects, or why it was stopped.
-    pub outcome: Result<Vec<Effect>, Stop>,
-    /// What it used.
-    pub usage: Usage,
-    /// What it might have used.
-    pub limits: RunLimits,
-    /// Of which limits it used 80 % or more without being stopped.
-    pub near_limits: Vec<Meter>,
-    /// What it logged.
-    pub log: Log,
+const MICROS_PER_MILLISECOND: u64 = 1_000;
+
+/// The place of an evaluation, from before its event is read until it is
+/// answered. Given back when this is dropped.
+#[derive(Debug)]
+pub struct EvaluationPlace {
+    places: Arc<Mutex<Places>>,
+    tenant: TenantId,
 }
 
-/// What an evaluation may take at one moment, in bytes: its runs are one after
-/// the other.
-pub(crate) fn memory(tenant: &TenantState, event: &Event) -> u64 {
-    tenant.heaviest(event, tenant.rules.wanting(&event.ty))
+impl Drop for EvaluationPlace {
+    fn drop(&mut self) {
+        self.places.lock().leave(&self.tenant);
+    }
 }
 
-/// Runs all rules that want the event, within one cascade's fuel. Blocks.
-/// `Err` says that the store did not answer.
-pub(crate) fn evaluate(
-    executor: &Executor,
-    quarantines: &Quarantines,
-    tenant: &TenantState,
-    event: &Arc<Event>,
-) -> Result<Vec<Evaluated>, String> {
-    let mut used = 0u64;
-    let mut evaluated = Vec::new();
-    for rule in tenant.rules.route(&event.ty) {
-        if !rule.takes(event.id) {
-            continue;
+/// Somebody waits for an evaluation. When this is dropped, nobody does: what
+/// waits is withdrawn, and its run that is under way is ended.
+struct Waiting {
+    queue: Arc<Queue>,
+    interrupts: Arc<Interrupts>,
+    tenant: TenantId,
+    asked: Arc<Asked>,
+    answered: bool,
+}
+
+impl Waiting {
+    /// An error says that there will be no answer.
+    async fn answer(
+        mut self,
+        answered: oneshot::Receiver<Answer>,
+    ) -> Result<Answer, oneshot::error::RecvError> {
+        let answer = answered.await;
+        self.answered = true;
+        answer
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.asked.cancel();
+            self.queue.withdraw(&self.tenant, &self.asked);
+            let of_it = Which::Evaluation(&self.asked);
+            // Nobody waits for its end.
+            drop(self.interrupts.start(of_it));
         }
-        let limits = tenant.limits.lowered(&rule.activation.limits);
-        let activation = Arc::clone(&rule.activation);
-        let mut part = Evaluated {
-            rule: activation.rule.clone(),
-            version: activation.version,
-            mode: activation.mode,
-            outcome: Ok(Vec::new()),
-            usage: Usage::default(),
-            limits: RunLimits::of(&limits, 0),
-            near_limits: Vec::new(),
-            log: Log::default(),
+    }
+}
+
+impl Engine {
+    /// Gives an evaluation a place, or refuses it: at once, so that who is
+    /// refused costs next to nothing. To be asked before its event is read.
+    pub fn evaluation_place(&self, tenant: &TenantId) -> Result<EvaluationPlace, EngineError> {
+        if self.inner.draining.load(Ordering::Relaxed) {
+            return Err(EngineError::Draining);
+        }
+        self.refuse_if_paused(tenant)?;
+        self.admits_work(tenant)?;
+        let limit = self.limits(tenant)?.evaluations_waiting;
+        let places = Arc::clone(&self.inner.evaluations);
+        let entered = places.lock().enter(tenant, limit);
+        entered.map_err(EngineError::EvaluationsWaiting)?;
+        Ok(EvaluationPlace {
+            places,
+            tenant: tenant.clone(),
+        })
+    }
+
+    /// Runs the matching rules on an event and answers what they would do, in
+    /// the order of their names, within the tenant's `evaluate_ms`. Nothing is
+    /// kept. Dropping it ends it: what has not begun is not run.
+    pub async fn evaluate(
+        &self,
+        place: EvaluationPlace,
+        event: Event,
+    ) -> Result<Vec<Evaluated>, EngineError> {
+        let tenant = &place.tenant;
+        let state = self.inner.registry.get(tenant);
+        let state = state.ok_or_else(|| EngineError::NoTenant(tenant.clone()))?;
+        check(0, &event, &state.limits)?;
+        let mut rules = state.rules.route(&event.ty);
+        rules.retain(|rule| rule.takes(event.id));
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let limit_ms = state.limits.evaluate_ms;
+        drop(state);
+        let (answer, answered) = oneshot::channel();
+        let asked = Arc::new(Asked::new(rules));
+        let until_us = self.clock().now_us() + limit_ms * MICROS_PER_MILLISECOND;
+        let (event, of_work) = (Arc::new(event), Arc::clone(&asked));
+        let evaluation = Box::new(Evaluation::new(event, of_work, until_us, answer));
+        self.inner.queue.evaluate(tenant, evaluation)?;
+        let waiting = Waiting {
+            queue: Arc::clone(&self.inner.queue),
+            interrupts: Arc::clone(&self.inner.interrupts),
+            tenant: tenant.clone(),
+            asked: Arc::clone(&asked),
+            answered: false,
         };
-        let budget = match &activation.quarantine {
-            Some(quarantine) => Err(quarantine.stop.clone()),
-            None => within_budget(&limits, used),
-        };
-        match budget {
-            Err(stop) => part.outcome = Err(stop),
-            Ok(fuel) => match executor.execute(&rule, event, limits, fuel) {
-                Ok(report) => {
-                    quarantine(executor, quarantines, event, &rule, &report)?;
-                    part.near_limits = report.near_limits();
-                    (part.outcome, part.usage) = (report.outcome, report.usage);
-                    (part.limits, part.log) = (report.limits, report.log);
-                }
-                Err(NotRun::Stopped(stop)) => {
-                    part.limits.fuel = fuel;
-                    part.outcome = Err(*stop);
-                }
-                Err(NotRun::Later(cause)) => return Err(cause),
-                Err(NotRun::Again) => return Err("the run was given up".into()),
-            },
+        match timeout(Duration::from_millis(limit_ms), waiting.answer(answered)).await {
+            Ok(Ok(answer)) => answer.map_err(failed),
+            Ok(Err(_)) => Err(self.unanswered(tenant)),
+            Err(_) => Err(EngineError::EvaluateDeadline {
+                limit_ms,
+                so_far: asked.so_far(),
+            }),
         }
-        used = used.saturating_add(part.usage.fuel);
-        evaluated.push(part);
     }
-    Ok(evaluated)
-}
 
-/// A rule that ends the processes that run it does so for events, too.
-fn quarantine(
-    executor: &Executor,
-    quarantines: &Quarantines,
-    event: &Event,
-    rule: &ActiveRule,
-    report: &RunReport,
-) -> Result<(), String> {
-    match &report.outcome {
-        Err(stop) if stop.code == StopCode::CrashedWorker => {
-            let put = quarantines.put(&event.tenant, rule, stop);
-            let put = executor.runtime.block_on(put);
-            put.map_err(|error| error.to_string())
+    /// Why an evaluation was dropped while somebody waited for it.
+    fn unanswered(&self, tenant: &TenantId) -> EngineError {
+        if self.inner.draining.load(Ordering::Relaxed) {
+            return EngineError::Draining;
         }
-        _ => Ok(()),
+        if let Err(paused) = self.refuse_if_paused(tenant) {
+            return paused;
+        }
+        match self.inner.registry.get(tenant) {
+            None => EngineError::NoTenant(tenant.clone()),
+            Some(_) => failed("it was given up".into()),
+        }
     }
 }
 
-fn within_budget(limits: &Limits, used: u64) -> Result<u64, Stop> {
-    match limits.cascade_fuel.saturating_sub(used) {
-        0 => Err(Dimension::Fuel.stop(limits, used)),
-        left => Ok(left.min(limits.fuel)),
-    }
+fn failed(cause: String) -> EngineError {
+    EngineError::Store(StoreError::Storage {
+        doing: "evaluating an event",
+        cause,
+    })
 }

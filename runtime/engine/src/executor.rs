@@ -30,6 +30,8 @@ pub(crate) enum NotRun {
     Later(String),
     /// It is to be looked at again, whether it is to take place.
     Again,
+    /// It was to end, and has after so much fuel.
+    Interrupted(u64),
     /// It will never take place.
     Stopped(Box<Stop>),
 }
@@ -76,6 +78,7 @@ impl Planned {
             Err(RunError::Recall(error)) => Err(NotRun::Later(error.to_string())),
             Err(RunError::Unavailable(cause)) => Err(NotRun::Later(cause)),
             Err(RunError::Unwanted) => Err(NotRun::Again),
+            Err(RunError::Interrupted { fuel }) => Err(NotRun::Interrupted(fuel)),
         }
     }
 }
@@ -117,18 +120,6 @@ impl Executor {
             prepared,
             recall,
         })
-    }
-
-    /// Makes one run, for somebody who waits for it.
-    pub(crate) fn execute(
-        &self,
-        rule: &Arc<ActiveRule>,
-        event: &Arc<Event>,
-        limits: Limits,
-        fuel: u64,
-    ) -> Result<RunReport, NotRun> {
-        let planned = self.plan(rule, event, limits, fuel)?;
-        planned.result(self.runners.run_aside(&planned.task()))
     }
 }
 

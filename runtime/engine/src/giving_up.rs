@@ -1,10 +1,10 @@
-//! Giving up events that sleep for a rule in quarantine: they go to the dead
-//! letters with that reason.
+//! Giving up events that sleep for a rule: they go to the dead letters with
+//! that reason.
 
 use std::sync::Arc;
 
 use ringfence_governor::ActiveRule;
-use ringfence_model::{Draw, RuleName, StopCode};
+use ringfence_model::{Draw, RuleName, Stop, StopCode, TenantId};
 use ringfence_store::{
     CommitOutcome, Completion, Decision, Outcome, Result, RunCommit, Sleepers, Sleeping,
 };
@@ -12,84 +12,130 @@ use ringfence_store::{
 use crate::pager::Pager;
 use crate::quarantine::given_up;
 
-/// Gives up some events for the rules that they wait for, all of them or one;
-/// answers how many.
-pub(crate) async fn give_up(pager: &Pager, which: &Sleepers, limit: u32, why: &str) -> Result<u64> {
-    let now_us = pager.clock.now_us();
-    let sleeping = pager.store.sleeping(which, limit).await?;
-    if sleeping.is_empty() {
-        return Ok(0);
-    }
-    let one = match which {
-        Sleepers::Of(_, rule) => Some(rule),
-        Sleepers::Since(_) => None,
-    };
-    let commits = sleeping.iter().map(|sleeping| {
-        let active = |rule: &RuleName| {
-            let state = pager.registry.get(&sleeping.event.tenant)?;
-            state.rules.rule(rule).cloned()
-        };
-        commit(sleeping, one, &active, why, now_us)
-    });
-    let outcomes = pager.store.commit(commits.collect()).await?;
-    let mut count = 0;
-    for (sleeping, outcome) in sleeping.iter().zip(outcomes) {
-        if outcome != CommitOutcome::Committed {
-            continue;
+/// What is to be given up, and why.
+pub(crate) struct GivingUp<'a> {
+    pub(crate) which: Sleepers,
+    /// A rule as it was in force, if it is not any more.
+    pub(crate) was: Option<&'a Arc<ActiveRule>>,
+    pub(crate) why: &'a str,
+}
+
+/// An event, and the rules for which it is given up.
+struct Given {
+    sleeping: Sleeping,
+    gone: Vec<Decision>,
+    /// Those that it waits for still.
+    parks: Vec<RuleName>,
+}
+
+impl GivingUp<'_> {
+    /// Gives up some events for the rules that they wait for, all of them or
+    /// one; answers how many.
+    pub(crate) async fn some(&self, pager: &Pager, limit: u32) -> Result<u64> {
+        let now_us = pager.clock.now_us();
+        let sleeping = pager.store.sleeping(&self.which, limit).await?;
+        let given = sleeping.into_iter().map(|one| self.part(pager, one));
+        let given = given.filter(|given| given.parks.len() < given.sleeping.parked.len());
+        let given: Vec<Given> = given.collect();
+        if given.is_empty() {
+            return Ok(0);
         }
-        count += 1;
+        let commits = given.iter().map(|given| given.commit(now_us)).collect();
+        let outcomes = pager.store.commit(commits).await?;
+        let mut count = 0;
+        for (given, outcome) in given.iter().zip(outcomes) {
+            if outcome == CommitOutcome::Committed {
+                count += 1;
+                given.told(pager);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Of the rules that an event waits for, those for which it is given up.
+    fn part(&self, pager: &Pager, sleeping: Sleeping) -> Given {
         let tenant = &sleeping.event.tenant;
-        let given_up = sleeping.parked.iter().filter(|rule| is_given_up(one, rule));
-        let given_up = given_up.inspect(|rule| {
-            pager.quarantines.woke(tenant, rule, 1);
-            pager.observer.dead_lettered(tenant, StopCode::Quarantined);
+        let is_gone = |rule: &&RuleName| match &self.which {
+            Sleepers::Of(_, one) => one == *rule,
+            Sleepers::Since(_) => !pager.is_kept(tenant, rule),
+        };
+        let (gone, parks): (Vec<&RuleName>, Vec<&RuleName>) =
+            sleeping.parked.iter().partition(is_gone);
+        let gone = gone.into_iter().filter_map(|rule| {
+            let active = self.active(pager, tenant, rule)?;
+            Some(Decision {
+                rule: rule.clone(),
+                version: active.activation.version,
+                outcome: Outcome::DeadLettered {
+                    execution: None,
+                    stop: stop(&active, self.why),
+                },
+            })
         });
-        if given_up.count() == sleeping.parked.len() {
-            pager.queue.gave_up(tenant, sleeping.event.size());
+        Given {
+            gone: gone.collect(),
+            parks: parks.into_iter().cloned().collect(),
+            sleeping,
         }
     }
-    Ok(count)
+
+    fn active(&self, pager: &Pager, tenant: &TenantId, rule: &RuleName) -> Option<Arc<ActiveRule>> {
+        if let Some(was) = self.was
+            && was.activation.rule == *rule
+        {
+            return Some(Arc::clone(was));
+        }
+        pager.registry.get(tenant)?.rules.rule(rule).cloned()
+    }
 }
 
-fn is_given_up(one: Option<&RuleName>, rule: &RuleName) -> bool {
-    one.is_none_or(|one| one == rule)
+/// Why an event is given up for a rule.
+fn stop(active: &ActiveRule, why: &str) -> Stop {
+    let activation = &active.activation;
+    let rule = &activation.rule;
+    match (&activation.paused, &activation.quarantine) {
+        (Some(_), _) => {
+            let message = format!("`{rule}` was paused and was not run. {why}");
+            Stop::new(StopCode::Paused, message)
+        }
+        (None, Some(quarantine)) => given_up(rule, quarantine.stop.code, why),
+        (None, None) => {
+            let message = format!("`{rule}` had not caught up with what waited for it. {why}");
+            Stop::new(StopCode::Paused, message)
+        }
+    }
 }
 
-fn commit(
-    sleeping: &Sleeping,
-    one: Option<&RuleName>,
-    active: &dyn Fn(&RuleName) -> Option<Arc<ActiveRule>>,
-    why: &str,
-    now_us: u64,
-) -> RunCommit {
-    let (gone, parks): (Vec<&RuleName>, Vec<&RuleName>) = sleeping
-        .parked
-        .iter()
-        .partition(|rule| is_given_up(one, rule));
-    let decisions = gone.into_iter().filter_map(|rule| {
-        let active = active(rule)?;
-        let quarantine = active.activation.quarantine.as_ref();
-        let because = quarantine.map_or(StopCode::Quarantined, |q| q.stop.code);
-        Some(Decision {
-            rule: rule.clone(),
-            version: active.activation.version,
-            outcome: Outcome::DeadLettered {
-                execution: None,
-                stop: given_up(rule, because, why),
-            },
-        })
-    });
-    RunCommit {
-        seq: sleeping.seq,
-        event: Arc::clone(&sleeping.event),
-        execution: None,
-        decisions: decisions.collect(),
-        follow_ups: Vec::new(),
-        effects: Vec::new(),
-        draw: Draw::default(),
-        state_bytes_max: u64::MAX,
-        completion: Some(Completion { done_us: now_us }),
-        parks: parks.into_iter().cloned().collect(),
-        asleep: true,
+impl Given {
+    fn commit(&self, now_us: u64) -> RunCommit {
+        RunCommit {
+            seq: self.sleeping.seq,
+            event: Arc::clone(&self.sleeping.event),
+            execution: None,
+            decisions: self.gone.clone(),
+            follow_ups: Vec::new(),
+            effects: Vec::new(),
+            draw: Draw::default(),
+            state_bytes_max: u64::MAX,
+            completion: Some(Completion { done_us: now_us }),
+            parks: self.parks.clone(),
+            asleep: true,
+        }
+    }
+
+    /// It is durable.
+    fn told(&self, pager: &Pager) {
+        let Sleeping { seq, event, parked } = &self.sleeping;
+        for rule in parked.iter().filter(|rule| !self.parks.contains(rule)) {
+            pager.quarantines.sleepers.given_up(event, rule, *seq);
+        }
+        for decision in &self.gone {
+            if let Outcome::DeadLettered { stop, .. } = &decision.outcome {
+                pager.observer.dead_lettered(&event.tenant, stop.code);
+            }
+        }
+        if self.parks.is_empty() {
+            pager.queue.gave_up(&event.tenant, event.size());
+        }
     }
 }

@@ -23,14 +23,22 @@ pub(crate) struct Job {
     pub(crate) next: usize,
     /// Decisions that the next commit makes durable.
     pub(crate) undurable: Vec<Decision>,
+    /// How long the run that was begun last had waited for a worker, in
+    /// microseconds.
+    pub(crate) queued_us: u64,
     /// Runs of the next rule whose results could not be committed, because a
     /// value that they recalled had changed.
     pub(crate) conflicts: u32,
     /// Fuel of such runs, to be drawn by the next commit.
     pub(crate) spent: u64,
-    /// Rules in quarantine, for which it is to sleep once nothing else is to
-    /// be done.
+    /// Rules for which it is to sleep once nothing else is to be done: in
+    /// quarantine, or paused, or they take others first.
     pub(crate) parks: Vec<RuleName>,
+    /// Whether it is to sleep for a rule that goes on, because others come
+    /// first.
+    pub(crate) behind: bool,
+    /// Whether it has slept.
+    pub(crate) slept: bool,
     /// What the event draws on its cascade's ledger by arriving. Drawn when it
     /// is taken into memory; the next commit, its first, makes it durable.
     pub(crate) arrival: Draw,
@@ -48,9 +56,12 @@ impl Job {
             routes: None,
             next: 0,
             undurable: Vec::new(),
+            queued_us: 0,
             conflicts: 0,
             spent: 0,
             parks: Vec::new(),
+            behind: false,
+            slept: false,
         }
     }
 
@@ -61,6 +72,7 @@ impl Job {
             self.arrival = Draw::default();
         }
         self.decided = decided;
+        self.slept = slept;
     }
 
     /// Sets the rules that want it, without those decided before.
@@ -86,9 +98,11 @@ impl Job {
         self.advance();
     }
 
-    /// Goes on to the next rule; this one is waited for.
-    pub(crate) fn park(&mut self, rule: RuleName) {
+    /// Goes on to the next rule; this one is waited for, perhaps because others
+    /// come first.
+    pub(crate) fn park(&mut self, rule: RuleName, behind: bool) {
         self.parks.push(rule);
+        self.behind |= behind;
         self.advance();
     }
 

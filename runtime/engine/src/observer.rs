@@ -15,6 +15,14 @@ pub trait Observer: Send + Sync + 'static {
     ) {
     }
 
+    /// A run for an evaluation is over, of which nothing is kept.
+    fn evaluated(&self, _tenant: &TenantId, _usage: &Usage, _stop: Option<StopCode>) {}
+
+    /// An execution that is durable had waited so long for a worker, in
+    /// microseconds, from when its event was in memory and no other of its
+    /// subject went before it.
+    fn queued(&self, _us: u64) {}
+
     /// A piece of work is in the dead letters, and that is durable: one rule's
     /// part in an event, or a whole follow-up event.
     fn dead_lettered(&self, _tenant: &TenantId, _code: StopCode) {}

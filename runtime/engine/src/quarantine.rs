@@ -15,13 +15,15 @@ use ringfence_store::{Result, Store};
 
 use crate::clock::Clock;
 use crate::registry::Registry;
+use crate::sleepers::Sleepers;
 
-/// What bounds events that sleep for a rule in quarantine.
+/// What bounds events that sleep for a rule.
 #[derive(Debug, Clone, Copy)]
 pub struct ParkingConfig {
-    /// For how long, from when the event was accepted, in seconds.
+    /// For how long, from when the event was accepted, in seconds, where it is
+    /// in quarantine; for one that is paused, as long as it takes.
     pub seconds: u64,
-    /// How many for one rule.
+    /// How many for one rule in quarantine, or paused.
     pub events: u64,
 }
 
@@ -35,6 +37,9 @@ impl Default for ParkingConfig {
     }
 }
 
+/// Events that sleep that are read at once.
+const PARKED_PAGE: u32 = 10_000;
+
 /// Puts rules into quarantine and lets them out.
 pub(crate) struct Quarantines {
     pub(crate) store: Arc<dyn Store>,
@@ -46,11 +51,10 @@ pub(crate) struct Quarantines {
     breakers: Mutex<Breakers>,
     /// The rules in quarantine.
     held: Mutex<HashMap<(TenantId, RuleName), Quarantine>>,
-    /// How many events sleep for which rule.
-    parked: Mutex<HashMap<(TenantId, RuleName), u64>>,
+    pub(crate) sleepers: Sleepers,
 }
 
-/// What becomes of an event's turn at a rule in quarantine.
+/// What becomes of an event's turn at a rule in quarantine, or paused.
 #[derive(Debug)]
 pub(crate) enum Held {
     /// The rule is run, to find out.
@@ -67,6 +71,7 @@ impl Quarantines {
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
         changes: Arc<tokio::sync::Mutex<()>>,
+        sleepers: Sleepers,
         breaker: BreakerConfig,
         parking: ParkingConfig,
     ) -> Self {
@@ -78,7 +83,7 @@ impl Quarantines {
             parking,
             breakers: Mutex::new(Breakers::new(breaker)),
             held: Mutex::default(),
-            parked: Mutex::default(),
+            sleepers,
         }
     }
 
@@ -192,7 +197,7 @@ impl Quarantines {
             return Held::Probe;
         }
         let waited_us = now_us.saturating_sub(accepted_us);
-        let parked = self.parked(tenant, rule);
+        let parked = self.sleepers.sleeping(tenant, rule);
         if waited_us >= self.parking.seconds.saturating_mul(1_000_000)
             || parked >= self.parking.events
         {
@@ -200,6 +205,21 @@ impl Quarantines {
             return Held::Stopped(Box::new(why));
         }
         Held::Park
+    }
+
+    /// What becomes of an event's turn at a rule that is paused: however long
+    /// it takes, it sleeps, unless as many do as may.
+    pub(crate) fn paused(&self, tenant: &TenantId, rule: &RuleName) -> Held {
+        let (parked, limit) = (self.sleepers.sleeping(tenant, rule), self.parking.events);
+        if parked < limit {
+            return Held::Park;
+        }
+        let message =
+            format!("`{rule}` is paused and was not run. {parked} events wait for it already.");
+        let stop = Stop::new(StopCode::Paused, message).at(limit, parked).hint(
+            "Resume the rule, or take it out of force. To pause its tenant keeps all events.",
+        );
+        Held::Stopped(Box::new(stop))
     }
 
     /// The probe did not take place.
@@ -228,17 +248,21 @@ impl Quarantines {
     /// The tenant is gone.
     pub(crate) fn forget_tenant(&self, tenant: &TenantId) {
         self.breakers.lock().forget_tenant(tenant);
-        self.parked.lock().retain(|(of, _), _| of != tenant);
+        self.sleepers.forget_tenant(tenant);
         self.held.lock().retain(|(of, _), _| of != tenant);
     }
 
     /// What was in quarantine, and slept, when the process began.
     pub(crate) async fn recover(&self) -> Result<()> {
-        for parked in self.store.parked().await? {
-            let key = (parked.tenant, parked.rule);
-            self.parked.lock().insert(key, parked.events);
+        let mut after = None;
+        loop {
+            let page = self.store.parked(after.as_ref(), PARKED_PAGE).await?;
+            page.iter().for_each(|parked| self.sleepers.recover(parked));
+            match page.into_iter().last() {
+                Some(last) => after = Some(last),
+                None => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     /// A rule is in quarantine, as its activation says.
@@ -278,35 +302,6 @@ impl Quarantines {
             }
         }
         first
-    }
-
-    /// How many events sleep for a rule.
-    pub(crate) fn parked(&self, tenant: &TenantId, rule: &RuleName) -> u64 {
-        let key = (tenant.clone(), rule.clone());
-        self.parked.lock().get(&key).copied().unwrap_or_default()
-    }
-
-    /// All rules that events sleep for.
-    pub(crate) fn waited_for(&self) -> Vec<(TenantId, RuleName)> {
-        self.parked.lock().keys().cloned().collect()
-    }
-
-    /// So many more events sleep for a rule.
-    pub(crate) fn sleeps(&self, tenant: &TenantId, rule: &RuleName, events: u64) {
-        let key = (tenant.clone(), rule.clone());
-        *self.parked.lock().entry(key).or_default() += events;
-    }
-
-    /// So many fewer do.
-    pub(crate) fn woke(&self, tenant: &TenantId, rule: &RuleName, events: u64) {
-        let mut parked = self.parked.lock();
-        let key = (tenant.clone(), rule.clone());
-        if let Some(count) = parked.get_mut(&key) {
-            *count = count.saturating_sub(events);
-            if *count == 0 {
-                parked.remove(&key);
-            }
-        }
     }
 }
 

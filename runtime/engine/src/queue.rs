@@ -1,123 +1,90 @@
 //! What waits in memory, and the counts of what waits at all.
 //!
-//! Each tenant has a window: the oldest of its waiting events, up to a bound.
-//! What does not fit stays on disk and is paged in when there is room, in the
-//! order of the log.
+//! Each tenant has a [`Window`] on what waits; the rest stays on disk and is
+//! paged in when there is room, in the order of the log. How work is handed to
+//! workers and comes back is in `hands`, what may be added in `admission`.
+
+mod admission;
+mod awaited;
+mod hands;
+mod pausing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-use ringfence_governor::{
-    Cascades, Claim, ClaimId, Costs, Rate, RateLimiter, Scheduler, Share, Ticket,
-};
-use ringfence_model::{Draw, Ledger, Limits, RuleName, TenantId};
-use ringfence_store::{Accepted, Pending, Seq};
+use parking_lot::{Condvar, Mutex};
+use ringfence_governor::{Cascades, Costs, Overload, Scheduler, Share, Space};
+use ringfence_model::{Draw, Ledger, RuleName, TenantId};
+use ringfence_store::{Accepted, Pending};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
 
-use crate::EngineError;
-use crate::ahead::Ahead;
-use crate::batch::{Takes, Work, batch};
+use crate::clock::Clock;
+use crate::config::EngineConfig;
 use crate::job::Job;
+use crate::piece::Piece;
 use crate::registry::Registry;
+use crate::window::{Bounds, PageRequest, Taken, Window};
+
+pub use admission::TenantAllowance;
+pub(crate) use admission::why;
+pub(crate) use hands::Released;
 
 /// Work of all tenants, shared by the threads that add and do it.
-#[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
+    /// What workers wait for, and what express lanes do.
     work: Condvar,
+    express: Condvar,
+    workers: u32,
     bounds: Bounds,
     /// Asks for the next page of a tenant. Holds a tenant at most once.
     pages: UnboundedSender<TenantId>,
-    /// What a job's next run may take.
+    /// What a piece's next run may take.
     registry: Arc<Registry>,
+    /// Since when work waits.
+    clock: Arc<dyn Clock>,
 }
-
-/// The bounds of a tenant's window.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    pub(crate) events: usize,
-    pub(crate) bytes: u64,
-}
-
-impl Bounds {
-    /// With room for root events that go ahead, a quarter more.
-    fn with_reserve(self) -> Self {
-        Self {
-            events: self.events.saturating_add(self.events.div_ceil(4)),
-            bytes: self.bytes.saturating_add(self.bytes / 4),
-        }
-    }
-}
-
-/// How often a worker without work looks around.
-const IDLE: Duration = Duration::from_millis(50);
 
 /// What is guarded by the queue's lock. The lock is held for decisions only,
 /// never for I/O.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    scheduler: Scheduler<Box<Job>>,
+    scheduler: Scheduler<Piece>,
     pub(crate) cascades: Cascades,
     pub(crate) costs: Costs,
+    overload: Overload,
     windows: HashMap<TenantId, Window>,
-    /// Evaluations that wait for room.
-    claims: HashMap<ClaimId, Claimant>,
+    space: Space,
     lifetimes: u64,
     running: u64,
     waiting: u64,
     closed: bool,
 }
 
-#[derive(Debug)]
-struct Claimant {
-    tenant: TenantId,
-    granted: oneshot::Sender<Claim>,
-}
-
-#[derive(Debug, Default)]
-struct Window {
-    /// Distinguishes a tenant from a later one with the same name.
-    lifetime: u64,
-    /// In memory.
-    events: usize,
-    bytes: u64,
-    /// In memory and on disk.
-    waiting_events: u64,
-    waiting_bytes: u64,
-    rate: RateLimiter,
-    /// On their way to the disk.
-    reserved_events: u64,
-    reserved_bytes: u64,
-    /// The latest event that was taken into memory, and the latest known.
-    loaded: Seq,
-    seen: Seq,
-    /// Whether something is on disk that is not in memory.
-    unread: bool,
-    paging: bool,
-    /// Root events that do not wait for that.
-    ahead: Ahead,
-}
-
-impl Window {
-    fn has_room(&self, bounds: Bounds) -> bool {
-        self.events < bounds.events && self.bytes < bounds.bytes
-    }
-}
-
 impl Queue {
     pub(crate) fn new(
-        bounds: Bounds,
+        config: &EngineConfig,
         pages: UnboundedSender<TenantId>,
         registry: Arc<Registry>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
+        let state = State {
+            scheduler: Scheduler::new(config.order),
+            overload: Overload::new(config.overload),
+            space: Space::new(config.windows_bytes),
+            ..State::default()
+        };
         Self {
             registry,
-            state: Mutex::default(),
+            clock,
+            state: Mutex::new(state),
             work: Condvar::new(),
-            bounds,
+            express: Condvar::new(),
+            workers: config.worker_count(),
+            bounds: Bounds {
+                events: config.window_events,
+                bytes: config.window_bytes,
+            },
             pages,
         }
     }
@@ -129,44 +96,48 @@ impl Queue {
 
     /// Adds a tenant, or changes its share.
     pub(crate) fn set_share(&self, tenant: &TenantId, share: Share) {
+        let now_us = self.clock.now_us();
         let state = &mut *self.state.lock();
         state.scheduler.set_share(tenant, share);
-        state.grant();
         let lifetimes = &mut state.lifetimes;
-        state.windows.entry(tenant.clone()).or_insert_with(|| {
+        let window = state.windows.entry(tenant.clone()).or_insert_with(|| {
             *lifetimes += 1;
-            Window {
-                lifetime: *lifetimes,
-                ..Window::default()
-            }
+            Window::new(*lifetimes)
         });
-        self.work.notify_all();
+        let load = &mut window.load;
+        state.overload.set_weight(load, share.weight, now_us);
+        self.wake_all(state);
     }
 
     /// Whether a tenant's root events go before its follow-ups.
     pub(crate) fn set_dampened(&self, tenant: &TenantId, is_dampened: bool) {
         let state = &mut *self.state.lock();
         state.scheduler.set_dampened(tenant, is_dampened);
-        self.work.notify_all();
+        self.wake_all(state);
     }
 
     pub(crate) fn is_dampened(&self, tenant: &TenantId) -> bool {
         self.state.lock().scheduler.is_dampened(tenant)
     }
 
-    /// Forgets a tenant and its work that is not under way.
-    pub(crate) fn remove(&self, tenant: &TenantId) {
+    /// Forgets a tenant and its work that is not under way. Answers how many
+    /// events waited.
+    pub(crate) fn remove(&self, tenant: &TenantId) -> u64 {
         let state = &mut *self.state.lock();
         state.costs.forget_tenant(tenant);
+        let mut waiting = 0;
         if let Some(window) = state.windows.remove(tenant) {
-            state.waiting -= window.waiting_events;
+            waiting = window.waiting_events;
+            state.waiting -= waiting;
+            window.end(&mut state.space);
+            state.overload.forget(&window.load, self.clock.now_us());
         }
-        state
-            .claims
-            .retain(|_, claimant| claimant.tenant != *tenant);
-        for job in state.scheduler.remove(tenant) {
-            state.cascades.leave(tenant, job.event.lineage.cascade);
+        for piece in state.scheduler.remove(tenant) {
+            if let Piece::Event(job) = piece {
+                state.cascades.leave(tenant, job.event.lineage.cascade);
+            }
         }
+        waiting
     }
 
     /// What waited on disk when the process began.
@@ -177,63 +148,15 @@ impl Queue {
             window.waiting_bytes += bytes;
             window.unread = true;
             state.waiting += events;
-            ask_for_page(&self.pages, self.bounds, tenant, window);
-        }
-    }
-
-    /// Makes room for events that are about to be appended, or refuses them.
-    pub(crate) fn reserve(
-        &self,
-        tenant: &TenantId,
-        events: u64,
-        bytes: u64,
-        limits: &Limits,
-        now_us: u64,
-    ) -> Result<(), EngineError> {
-        let state = &mut *self.state.lock();
-        let no_tenant = || EngineError::NoTenant(tenant.clone());
-        let window = state.windows.get_mut(tenant).ok_or_else(no_tenant)?;
-        let refuse = |what, waiting, limit| {
-            Err(EngineError::TooMuchWaiting {
-                what,
-                waiting,
-                limit,
-            })
-        };
-        let waiting = window.waiting_events + window.reserved_events;
-        if waiting + events > limits.waiting_events {
-            return refuse("events", waiting, limits.waiting_events);
-        }
-        let waiting = window.waiting_bytes + window.reserved_bytes;
-        if waiting + bytes > limits.waiting_bytes {
-            return refuse("bytes of events", waiting, limits.waiting_bytes);
-        }
-        let rate = Rate {
-            per_second: limits.events_per_second,
-            burst: limits.events_burst,
-        };
-        let admitted = window.rate.admit(events, rate, now_us);
-        admitted.map_err(|too_fast| EngineError::TooFast {
-            rate: rate.per_second,
-            burst: rate.burst,
-            retry_after_us: too_fast.retry_after_us,
-        })?;
-        window.reserved_events += events;
-        window.reserved_bytes += bytes;
-        Ok(())
-    }
-
-    /// The append is over; what became durable was fed, and counts as waiting.
-    pub(crate) fn unreserve(&self, tenant: &TenantId, events: u64, bytes: u64) {
-        if let Some(window) = self.state.lock().windows.get_mut(tenant) {
-            // Saturating: the tenant may be a new one with the same name.
-            window.reserved_events = window.reserved_events.saturating_sub(events);
-            window.reserved_bytes = window.reserved_bytes.saturating_sub(bytes);
+            let (load, waiting) = (&mut window.load, window.waiting_events);
+            state.overload.waits(load, waiting, self.clock.now_us());
+            window.ask_for_page(&self.pages, self.bounds, tenant, &state.space);
         }
     }
 
     /// Events became durable. In the order of the log.
     pub(crate) fn feed(&self, accepted: Vec<Accepted>) {
+        let now_us = self.clock.now_us();
         let state = &mut *self.state.lock();
         let many = accepted.len() > 1;
         for Accepted { seq, event, ledger } in accepted {
@@ -244,83 +167,72 @@ impl Queue {
             state.waiting += 1;
             window.waiting_events += 1;
             window.waiting_bytes += event.size();
+            let (load, waiting) = (&mut window.load, window.waiting_events);
+            state.overload.waits(load, waiting, now_us);
             window.seen = seq;
             if seq <= window.loaded {
                 // A page was read between its commit and now.
                 continue;
             }
-            if window.unread || !window.has_room(self.bounds) {
-                if !window.unread {
-                    window.unread = true;
-                    window.ahead.begin();
-                }
-                let subject = event.subject.as_deref();
+            let space = &mut state.space;
+            if !window.unread && window.fits(&event, self.bounds, space) {
+                window.loaded = seq;
+            } else {
                 let goes_ahead = event.lineage.depth == 0
-                    && window.has_room(self.bounds.with_reserve())
                     && state.scheduler.is_dampened(&tenant)
-                    && window.ahead.takes(seq, subject);
+                    && window.goes_ahead(seq, &event, self.bounds, space);
                 if !goes_ahead {
-                    window.ahead.leave(seq, subject);
-                    ask_for_page(&self.pages, self.bounds, &tenant, window);
+                    window.leave(seq, &event, space);
+                    window.ask_for_page(&self.pages, self.bounds, &tenant, space);
                     continue;
                 }
-            } else {
-                window.loaded = seq;
             }
             let job = Job::new(seq, event, window.lifetime);
-            state.load(&tenant, job, ledger);
+            state.load(&tenant, job, ledger, now_us);
         }
         if many {
-            self.work.notify_all();
+            self.wake_all(state);
         } else {
-            self.work.notify_one();
+            self.wake_one(state);
         }
+    }
+
+    /// A tenant's page could not be read.
+    pub(crate) fn ask_again(&self, tenant: TenantId) {
+        // Fails only while the engine is being dropped.
+        let _ = self.pages.send(tenant);
     }
 
     /// Where a tenant's next page begins.
     pub(crate) fn begin_page(&self, tenant: &TenantId) -> Option<PageRequest> {
         let state = self.state.lock();
         let window = state.windows.get(tenant)?;
-        Some(PageRequest {
-            lifetime: window.lifetime,
-            after: window.loaded,
-            seen: window.seen,
-        })
+        Some(window.begin_page(self.bounds, &state.space))
     }
 
-    /// A page was read: all that waited after where it began, up to `limit`.
-    pub(crate) fn end_page(
-        &self,
-        tenant: &TenantId,
-        request: &PageRequest,
-        mut page: Vec<Pending>,
-        limit: usize,
-    ) {
+    /// A page was read. What there is no room for any more stays on disk.
+    pub(crate) fn end_page(&self, tenant: &TenantId, request: &PageRequest, page: Vec<Pending>) {
+        let now_us = self.clock.now_us();
         let state = &mut *self.state.lock();
-        let window = state.windows.get_mut(tenant);
-        // A tenant of the same name may have come since: these are not its
-        // events.
-        let Some(window) = window.filter(|window| window.lifetime == request.lifetime) else {
-            return;
-        };
-        let lifetime = window.lifetime;
-        if let Some(last) = page.last() {
-            window.loaded = last.seq;
-        }
-        if page.len() < limit {
-            window.loaded = window.loaded.max(request.seen);
-            window.unread = window.seen > window.loaded;
-        }
-        window.paging = false;
-        page.retain(|pending| !window.ahead.has(pending.seq));
-        window.ahead.passed(window.loaded);
+        let mut whole = request.is_whole(&page);
         for pending in page {
-            state.resume(tenant, pending, lifetime);
+            let Some(window) = of_lifetime(&mut state.windows, tenant, request.lifetime) else {
+                return;
+            };
+            match window.takes(&pending, self.bounds, &state.space) {
+                Taken::Now => state.resume(tenant, pending, request.lifetime, now_us),
+                Taken::Before => {}
+                Taken::Not => {
+                    whole = false;
+                    break;
+                }
+            }
         }
-        if let Some(window) = state.windows.get_mut(tenant) {
-            ask_for_page(&self.pages, self.bounds, tenant, window);
+        if let Some(window) = of_lifetime(&mut state.windows, tenant, request.lifetime) {
+            window.end_page(request, whole, &mut state.space);
+            window.ask_for_page(&self.pages, self.bounds, tenant, &state.space);
         }
-        self.work.notify_all();
+        self.wake_all(state);
     }
 
     /// Whether there is room in memory for events of a tenant that wake, and
@@ -328,15 +240,16 @@ impl Queue {
     pub(crate) fn has_room(&self, tenant: &TenantId) -> Option<u64> {
         let state = self.state.lock();
         let window = state.windows.get(tenant)?;
-        window.has_room(self.bounds).then_some(window.lifetime)
+        let has_room = window.has_room(self.bounds, &state.space);
+        has_room.then_some(window.lifetime)
     }
 
     /// Events that slept go on. They count as waiting already.
     pub(crate) fn woke(&self, tenant: &TenantId, lifetime: u64, woken: Vec<Pending>) {
+        let now_us = self.clock.now_us();
         let state = &mut *self.state.lock();
         for pending in woken {
-            let window = state.windows.get_mut(tenant);
-            let Some(window) = window.filter(|window| window.lifetime == lifetime) else {
+            let Some(window) = of_lifetime(&mut state.windows, tenant, lifetime) else {
                 return;
             };
             // As after a restart: what no page has passed is brought by one,
@@ -348,9 +261,9 @@ impl Queue {
                     continue;
                 }
             }
-            state.resume(tenant, pending, lifetime);
+            state.resume(tenant, pending, lifetime, now_us);
         }
-        self.work.notify_all();
+        self.wake_all(state);
     }
 
     /// An event that slept was given up.
@@ -360,186 +273,73 @@ impl Queue {
             window.waiting_events = window.waiting_events.saturating_sub(1);
             window.waiting_bytes = window.waiting_bytes.saturating_sub(bytes);
             state.waiting = state.waiting.saturating_sub(1);
+            let (load, waiting) = (&mut window.load, window.waiting_events);
+            state.overload.waits(load, waiting, self.clock.now_us());
         }
     }
 
-    /// Waits for work, and calls `idle` now and then while there is none. None
-    /// when the queue is closed.
-    pub(crate) fn next(&self, takes: Takes, idle: &mut dyn FnMut()) -> Option<Work> {
-        let mut state = self.state.lock();
-        loop {
-            if state.closed {
-                return None;
-            }
-            let State {
-                scheduler, costs, ..
-            } = &mut *state;
-            let work = batch(scheduler, costs, &self.registry, takes);
-            if !work.is_empty() {
-                state.running += work.len() as u64;
-                return Some(work);
-            }
-            if self.work.wait_for(&mut state, IDLE).timed_out() {
-                MutexGuard::unlocked(&mut state, &mut *idle);
-            }
-        }
-    }
-
-    /// The run that had this ticket used this much fuel and returned so many
-    /// effects; then decides further under the same lock.
-    pub(crate) fn ran<R>(
-        &self,
-        ticket: &mut Ticket,
-        fuel: u64,
-        effects: u64,
-        decide: impl FnOnce(&mut State) -> R,
-    ) -> R {
-        let state = &mut *self.state.lock();
-        state.running -= 1;
-        state.scheduler.ran(ticket, fuel, effects);
-        state.grant();
-        // A tenant at its bound of concurrent runs may have one again.
-        self.work.notify_one();
-        decide(state)
-    }
-
-    /// Lets events go on (`Some`: there is more to do) or go.
-    pub(crate) fn release(&self, released: impl IntoIterator<Item = Released>) {
-        let state = &mut *self.state.lock();
-        for Released { ticket, job, done } in released {
-            let tenant = job.event.tenant.clone();
-            if done {
-                state.scheduler.release(ticket, None);
-                state.unload(&tenant, &job);
-                if let Some(window) = state.windows.get_mut(&tenant) {
-                    ask_for_page(&self.pages, self.bounds, &tenant, window);
-                }
-            } else {
-                state.scheduler.release(ticket, Some(job));
-            }
-        }
-        self.work.notify_all();
-    }
-
-    /// Waits for room for a run beside the queue that may take this much
-    /// memory, in bytes. None if the tenant is not there, or not any more.
-    pub(crate) async fn claim(self: &Arc<Self>, tenant: &TenantId, memory: u64) -> Option<Room> {
-        let (granted, grant) = oneshot::channel();
-        let id = {
-            let state = &mut *self.state.lock();
-            let id = state.scheduler.claim(tenant, memory)?;
-            let tenant = tenant.clone();
-            state.claims.insert(id, Claimant { tenant, granted });
-            state.grant();
-            id
-        };
-        let mut room = Room {
-            queue: Arc::clone(self),
-            tenant: tenant.clone(),
-            id,
-            claim: None,
-            fuel: 0,
-        };
-        room.claim = Some(grant.await.ok()?);
-        Some(room)
-    }
-
-    /// Ends the workers after what they are running.
+    /// Ends the workers after what they are running, and what somebody waits
+    /// for.
     pub(crate) fn close(&self) {
-        self.state.lock().closed = true;
+        let withdrawn = {
+            let state = &mut *self.state.lock();
+            state.closed = true;
+            state.scheduler.withdraw_all()
+        };
+        // Who waits is told, which is not for under the lock.
+        drop(withdrawn);
         self.work.notify_all();
+        self.express.notify_all();
     }
 
-    /// How many executions run, and how many events wait.
-    pub(crate) fn counts(&self) -> (u64, u64) {
+    /// How many events of a tenant wait, and their size in bytes.
+    pub(crate) fn waiting(&self, tenant: &TenantId) -> (u64, u64) {
         let state = self.state.lock();
-        (state.running, state.waiting)
+        let window = state.windows.get(tenant);
+        window.map_or((0, 0), |window| {
+            (window.waiting_events, window.waiting_bytes)
+        })
     }
-}
 
-/// Room for a run beside the queue, or a place among those that wait for it.
-/// Given back when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Room {
-    queue: Arc<Queue>,
-    tenant: TenantId,
-    id: ClaimId,
-    claim: Option<Claim>,
-    /// What the run used, to be charged to its tenant's share.
-    pub(crate) fuel: u64,
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        let state = &mut *self.queue.state.lock();
-        if let Some(claim) = self.claim.take() {
-            state.scheduler.end(claim, self.fuel);
-        } else if state.claims.remove(&self.id).is_some() {
-            state.scheduler.withdraw(&self.tenant, self.id);
-        }
-        state.grant();
-        self.queue.work.notify_all();
+    /// Memory that all runs may take now, in bytes.
+    pub(crate) fn reserved(&self) -> u64 {
+        self.state.lock().scheduler.reserved_by_all()
     }
-}
 
-/// A page to be read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PageRequest {
-    lifetime: u64,
-    /// After which event it begins.
-    pub(crate) after: Seq,
-    /// The latest event known when it was asked for.
-    seen: Seq,
-}
-
-/// An event whose step is durable or must be repeated.
-#[derive(Debug)]
-pub(crate) struct Released {
-    pub(crate) ticket: Ticket,
-    pub(crate) job: Box<Job>,
-    /// Whether the event has nothing left to do.
-    pub(crate) done: bool,
+    /// How many executions run, how many events wait, and how much memory what
+    /// waits takes, in bytes.
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        let state = self.state.lock();
+        (state.running, state.waiting, state.space.held())
+    }
 }
 
 impl State {
     /// A run of a rule took so much of the host, in fuel. A tenant that was
     /// removed meanwhile leaves nothing behind.
-    pub(crate) fn cost(&mut self, tenant: &TenantId, rule: &RuleName, share: u64) {
-        if self.windows.contains_key(tenant) {
+    pub(crate) fn cost(&mut self, tenant: &TenantId, rule: &RuleName, share: u64, now_us: u64) {
+        if let Some(window) = self.windows.get_mut(tenant) {
             self.costs.ran(tenant, rule, share);
-        }
-    }
-
-    /// Tells those whose claims were granted. Who went away meanwhile gives
-    /// the room back, which may be another's.
-    fn grant(&mut self) {
-        while let Some((id, claim)) = self.scheduler.granted() {
-            let claimant = self.claims.remove(&id);
-            let refused = match claimant {
-                Some(claimant) => claimant.granted.send(claim).err(),
-                None => Some(claim),
-            };
-            if let Some(claim) = refused {
-                self.scheduler.end(claim, 0);
-            }
+            self.overload.ran(&mut window.load, share, now_us);
         }
     }
 
     /// Takes an event that was on disk into memory.
-    fn resume(&mut self, tenant: &TenantId, pending: Pending, lifetime: u64) {
+    fn resume(&mut self, tenant: &TenantId, pending: Pending, lifetime: u64, now_us: u64) {
         let mut job = Job::new(pending.seq, pending.event, lifetime);
         let decided = pending.decided.into_iter().map(|d| d.rule);
         job.resume(decided.collect(), pending.slept);
-        self.load(tenant, job, pending.ledger);
+        self.load(tenant, job, pending.ledger, now_us);
     }
 
-    fn load(&mut self, tenant: &TenantId, job: Job, ledger: Ledger) {
-        let (cascade, subject) = (job.event.lineage.cascade, job.event.subject.clone());
-        let (bytes, arrival) = (job.event.size(), job.arrival);
-        let depth = job.event.lineage.depth;
+    fn load(&mut self, tenant: &TenantId, job: Job, ledger: Ledger, now_us: u64) {
+        let (event, arrival) = (Arc::clone(&job.event), job.arrival);
+        let (cascade, subject) = (event.lineage.cascade, event.subject.as_deref());
+        let depth = event.lineage.depth;
+        let piece = Piece::Event(Box::new(job));
         if self
             .scheduler
-            .push_at(tenant, subject.as_deref(), depth, Box::new(job))
+            .push_at(tenant, subject, depth, now_us, piece)
             .is_ok()
         {
             self.cascades.enter(tenant, cascade, ledger);
@@ -547,44 +347,37 @@ impl State {
                 self.cascades.arrive(tenant, cascade, &arrival);
             }
             if let Some(window) = self.windows.get_mut(tenant) {
-                window.events += 1;
-                window.bytes += bytes;
+                window.load(&event, &mut self.space);
             }
         }
     }
 
-    fn unload(&mut self, tenant: &TenantId, job: &Job) {
+    fn unload(&mut self, tenant: &TenantId, job: &Job, now_us: u64) {
         self.cascades.leave(tenant, job.event.lineage.cascade);
-        let window = self.windows.get_mut(tenant);
-        if let Some(window) = window.filter(|window| window.lifetime == job.window) {
-            let bytes = job.event.size();
-            window.events -= 1;
-            window.bytes -= bytes;
+        if let Some(window) = of_lifetime(&mut self.windows, tenant, job.window) {
+            window.unload(&job.event, &mut self.space);
             // An event that sleeps waits on, but not in memory.
             if job.parks.is_empty() {
                 window.waiting_events -= 1;
-                window.waiting_bytes -= bytes;
+                window.waiting_bytes -= job.event.size();
                 self.waiting -= 1;
+                window.drain.done(job.event.size(), now_us);
+                let (load, waiting) = (&mut window.load, window.waiting_events);
+                self.overload.waits(load, waiting, now_us);
             }
         }
     }
 }
 
-/// Asks for the next page once half of the window is free.
-fn ask_for_page(
-    pages: &UnboundedSender<TenantId>,
-    bounds: Bounds,
+/// A tenant's window, if the tenant is still the one that it was: one of the
+/// same name may have come since.
+fn of_lifetime<'a>(
+    windows: &'a mut HashMap<TenantId, Window>,
     tenant: &TenantId,
-    window: &mut Window,
-) {
-    let half = Bounds {
-        events: bounds.events.div_ceil(2),
-        bytes: bounds.bytes.div_ceil(2),
-    };
-    if window.unread && !window.paging && window.has_room(half) {
-        // Fails only while the engine is being dropped.
-        window.paging = pages.send(tenant.clone()).is_ok();
-    }
+    lifetime: u64,
+) -> Option<&'a mut Window> {
+    let window = windows.get_mut(tenant)?;
+    (window.lifetime == lifetime).then_some(window)
 }
 
 /// The queue as the store's feed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use ringfence_governor::{ActiveRule, RuleSet, Share};
-use ringfence_model::{Event, Limits, Policy, Quarantine, RuleName, Tenant, TenantId};
+use ringfence_model::{Event, Limits, Paused, Policy, Quarantine, RuleName, Tenant, TenantId};
 
 use crate::job::Job;
 
@@ -20,6 +20,8 @@ pub(crate) struct TenantState {
     pub(crate) limits: Arc<Limits>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) rules: Arc<RuleSet>,
+    /// Nothing of it is run.
+    pub(crate) paused: Option<Paused>,
 }
 
 impl TenantState {
@@ -63,6 +65,12 @@ impl TenantState {
         let wanting = self.rules.wanting(&event.ty);
         let next = wanting.filter(takes).filter(undecided);
         next.min_by(|one, other| one.activation.rule.cmp(&other.activation.rule))
+    }
+
+    /// Whether a rule is in force, and since when it is paused.
+    pub(crate) fn pause_of(&self, rule: &RuleName) -> Option<Option<Paused>> {
+        let present = self.rules.rule(rule)?;
+        Some(present.activation.paused)
     }
 
     /// The quarantine that a rule, as it was when an event was routed, is in
@@ -115,6 +123,8 @@ impl TenantState {
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     tenants: RwLock<HashMap<TenantId, Arc<TenantState>>>,
+    /// Nothing at all is run.
+    host: RwLock<Option<Paused>>,
 }
 
 impl Registry {
@@ -140,6 +150,7 @@ impl Registry {
             limits: Arc::new(limits),
             policy: Arc::new(tenant.policy.clone()),
             rules: rules.unwrap_or_default(),
+            paused: tenant.paused,
         });
         tenants.insert(tenant.id.clone(), Arc::clone(&state));
         state
@@ -163,7 +174,52 @@ impl Registry {
                 limits: Arc::clone(&state.limits),
                 policy: Arc::clone(&state.policy),
                 rules: Arc::new(RuleSet::new(rules)),
+                paused: state.paused,
             });
         }
+    }
+
+    /// Pauses a tenant, or lets it go on.
+    pub(crate) fn set_paused(&self, tenant: &TenantId, paused: Option<Paused>) {
+        if let Some(state) = self.tenants.write().get_mut(tenant) {
+            *state = Arc::new(TenantState {
+                paused,
+                ..(**state).clone()
+            });
+        }
+    }
+
+    /// Pauses all, or lets them go on.
+    pub(crate) fn set_host_paused(&self, paused: Option<Paused>) {
+        *self.host.write() = paused;
+    }
+
+    /// Since when all are paused.
+    pub(crate) fn host_paused(&self) -> Option<Paused> {
+        *self.host.read()
+    }
+
+    /// Whether nothing of a tenant is run: it is paused, or all are.
+    pub(crate) fn is_paused(&self, tenant: &TenantId) -> bool {
+        let state = self.get(tenant);
+        self.host_paused().is_some() || state.is_some_and(|state| state.paused.is_some())
+    }
+
+    /// Whether a rule is not to be run now: it is paused or out of force, or
+    /// its tenant is paused or gone, or all are paused.
+    pub(crate) fn is_off(&self, tenant: &TenantId, rule: &RuleName) -> bool {
+        let state = self.get(tenant);
+        self.host_paused().is_some()
+            || state
+                .is_none_or(|state| state.paused.is_some() || state.pause_of(rule) != Some(None))
+    }
+
+    /// How many tenants are paused, and how many rules.
+    pub(crate) fn paused(&self) -> (u64, u64) {
+        let tenants = self.tenants.read();
+        let paused = tenants.values().filter(|state| state.paused.is_some());
+        let rules = tenants.values().flat_map(|state| state.rules.rules());
+        let rules = rules.filter(|rule| rule.activation.paused.is_some());
+        (paused.count() as u64, rules.count() as u64)
     }
 }

@@ -1,21 +1,19 @@
 //! Tenants, versions and activations: what people change while events flow.
 //! Each change is durable before the loop sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ringfence_governor::ActiveRule;
 use ringfence_model::{
-    Activation, CyclePolicy, Inference, Json, LimitOverrides, Limits, LoopPolicy, Mode, Plan,
-    Policy, RuleName, Tenant, TenantId, VersionId, Webhook,
+    Activation, CyclePolicy, Inference, Json, LimitOverrides, Limits, LoopPolicy, Manifest, Mode,
+    Paused, Plan, Policy, RuleName, Tenant, TenantId, VersionId, Webhook,
 };
 use ringfence_sandbox::Inspected;
-use ringfence_store::{NewVersion, PutVersion, Sleepers, StoreError, VersionRecord};
+use ringfence_store::{NewVersion, PutVersion, VersionRecord};
 
-use crate::giving_up::give_up;
 use crate::graph::Activated;
-use crate::pager::GIVEN_UP_MAX;
 use crate::uploads::{Turn, UploadPlace};
 use crate::{Engine, EngineError};
 
@@ -90,6 +88,7 @@ impl Engine {
                 .take()
                 .or_else(|| present.as_ref().map(|present| present.limits.clone()))
                 .unwrap_or_default(),
+            paused: present.as_ref().and_then(|present| present.paused),
             policy: change.policy(
                 present
                     .as_ref()
@@ -119,17 +118,13 @@ impl Engine {
     pub(crate) fn admit_tenant(&self, tenant: &Tenant, limits: Limits) {
         let state = self.inner.registry.set_limits(tenant, limits);
         self.inner.queue.set_share(&tenant.id, state.share());
+        let is_paused = tenant.paused.is_some();
+        self.inner.queue.set_paused(&tenant.id, is_paused);
+        self.inner.vitals.lock().tallies.admit(&tenant.id);
     }
 
-    /// Removes a tenant and everything of it; false if there is none.
-    pub async fn delete_tenant(&self, tenant: &TenantId) -> Result<bool, EngineError> {
-        let _one_at_a_time = self.inner.changes.lock().await;
-        self.inner.registry.remove(tenant);
-        self.inner.queue.remove(tenant);
-        self.inner.quarantines.forget_tenant(tenant);
-        self.inner.causes.remove(tenant);
-        self.inner.vitals.forget_tenant(tenant);
-        Ok(self.store().delete_tenant(tenant).await?)
+    fn rule_paused(&self, tenant: &TenantId, rule: &RuleName) -> Option<Paused> {
+        self.inner.registry.get(tenant)?.pause_of(rule)?
     }
 
     /// The limits on an upload of a rule's next version: the tenant's, or
@@ -143,6 +138,7 @@ impl Engine {
     /// A place for an upload of this size, to be had before its body is read.
     /// It is given up when it is dropped.
     pub fn upload_place(&self, tenant: &TenantId, bytes: u64) -> Result<UploadPlace, EngineError> {
+        self.admits_upload()?;
         self.inner.uploads.place(tenant, bytes)
     }
 
@@ -235,6 +231,7 @@ impl Engine {
             limits: new.limits,
             activated_us: self.clock().now_us(),
             quarantine: None,
+            paused: self.rule_paused(tenant, rule),
             loops: new.loops,
         };
         self.store()
@@ -242,27 +239,10 @@ impl Engine {
             .await?;
         let active = ActiveRule {
             activation: Arc::new(activation.clone()),
-            manifest: Arc::new(version.manifest),
+            manifest: declared(version.manifest),
         };
         self.replace_rule(tenant, rule, Some(active));
         Ok(Activated { activation, cycles })
-    }
-
-    /// Ends a rule's activation; false if it has none.
-    pub async fn deactivate(
-        &self,
-        tenant: &TenantId,
-        rule: &RuleName,
-    ) -> Result<bool, EngineError> {
-        let _one_at_a_time = self.inner.changes.lock().await;
-        self.limits(tenant)?;
-        let ended = self.store().delete_activation(tenant, rule).await?;
-        // While it is known which version they slept for.
-        let given_up = self.give_up_parked(tenant, rule, "It is not in force any more.");
-        let given_up = given_up.await;
-        self.replace_rule(tenant, rule, None);
-        given_up?;
-        Ok(ended)
     }
 
     /// Ends a rule's quarantine before its time; answers how many events that
@@ -284,7 +264,7 @@ impl Engine {
             quarantine: None,
             ..(*active.activation).clone()
         };
-        let sleeping = self.inner.quarantines.parked(tenant, rule);
+        let sleeping = self.inner.quarantines.sleepers.asleep(tenant, rule);
         self.store()
             .put_activation(tenant, activation.clone())
             .await?;
@@ -296,41 +276,24 @@ impl Engine {
         Ok(Some(sleeping))
     }
 
-    /// How many events sleep for a rule in quarantine.
+    /// How many events sleep for a rule.
     pub fn parked(&self, tenant: &TenantId, rule: &RuleName) -> u64 {
-        self.inner.quarantines.parked(tenant, rule)
+        self.inner.quarantines.sleepers.asleep(tenant, rule)
     }
 
-    /// Gives up the events that sleep for a rule in quarantine, for this rule;
-    /// answers how many.
+    /// Gives up the events that sleep for a rule, for this rule; answers how
+    /// many.
     pub async fn discard_parked(
         &self,
         tenant: &TenantId,
         rule: &RuleName,
     ) -> Result<u64, EngineError> {
         self.limits(tenant)?;
-        self.give_up_parked(tenant, rule, "What waited for it was discarded.")
-            .await
+        let why = "What waited for it was discarded.";
+        Ok(self.give_up_parked(tenant, rule, None, why).await?)
     }
 
-    async fn give_up_parked(
-        &self,
-        tenant: &TenantId,
-        rule: &RuleName,
-        why: &str,
-    ) -> Result<u64, EngineError> {
-        let which = Sleepers::Of(tenant.clone(), rule.clone());
-        let mut discarded = 0;
-        loop {
-            let some = give_up(&self.inner.pager, &which, GIVEN_UP_MAX, why).await?;
-            discarded += some;
-            if some == 0 {
-                return Ok(discarded);
-            }
-        }
-    }
-
-    fn replace_rule(&self, tenant: &TenantId, rule: &RuleName, new: Option<ActiveRule>) {
+    pub(crate) fn replace_rule(&self, tenant: &TenantId, rule: &RuleName, new: Option<ActiveRule>) {
         self.inner.quarantines.forget(tenant, rule);
         self.inner.registry.replace_rule(tenant, rule, new);
         let queue = &self.inner.queue;
@@ -338,24 +301,55 @@ impl Engine {
         self.inner.vitals.forget(tenant, rule);
     }
 
-    /// Reads a tenant's rules in force from the store.
-    pub(crate) async fn load_rules(
-        &self,
-        tenant: &TenantId,
-    ) -> Result<Vec<Arc<ActiveRule>>, EngineError> {
-        let mut rules = Vec::new();
-        for activation in self.store().activations(tenant).await? {
-            let (rule, version) = (&activation.rule, activation.version);
-            let record = self.store().version(tenant, rule, version).await?;
-            let record = record.ok_or_else(|| StoreError::Damaged {
-                what: "activation",
-                cause: format!("rule `{rule}` of `{tenant}` has no version {version}"),
-            })?;
-            rules.push(Arc::new(ActiveRule {
-                activation: Arc::new(activation),
-                manifest: Arc::new(record.manifest),
-            }));
+    /// Reads all rules in force from the store.
+    pub(crate) async fn recover_rules(&self) -> Result<(), EngineError> {
+        const PAGE: u32 = 500;
+        // Versions that are in force under several names are declared once.
+        let mut manifests = HashMap::new();
+        let mut tenant: Option<(TenantId, Vec<Arc<ActiveRule>>)> = None;
+        let mut after: Option<(TenantId, RuleName)> = None;
+        loop {
+            let place = after.as_ref().map(|(tenant, rule)| (tenant, rule));
+            let page = self.store().rules_in_force(place, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            for rule in page {
+                after = Some((rule.tenant.clone(), rule.activation.rule.clone()));
+                self.inner
+                    .quarantines
+                    .restore(&rule.tenant, &rule.activation);
+                let version = rule.activation.version;
+                let manifest = manifests.entry(version);
+                let manifest = manifest.or_insert_with(|| declared(rule.manifest));
+                let active = Arc::new(ActiveRule {
+                    activation: Arc::new(rule.activation),
+                    manifest: Arc::clone(manifest),
+                });
+                match &mut tenant {
+                    Some((same, rules)) if *same == rule.tenant => rules.push(active),
+                    _ => {
+                        let next = (rule.tenant, vec![active]);
+                        if let Some((done, rules)) = tenant.replace(next) {
+                            self.inner.registry.set_rules(&done, rules);
+                        }
+                    }
+                }
+            }
         }
-        Ok(rules)
+        if let Some((last, rules)) = tenant {
+            self.inner.registry.set_rules(&last, rules);
+        }
+        Ok(())
     }
+}
+
+/// What is kept in memory of what a version declares. The schema of its
+/// configuration, which may be large, is read from the store when a
+/// configuration is checked.
+fn declared(manifest: Manifest) -> Arc<Manifest> {
+    Arc::new(Manifest {
+        config_schema: None,
+        ..manifest
+    })
 }

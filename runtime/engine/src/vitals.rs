@@ -11,6 +11,8 @@ use ringfence_store::AnomalyRecord;
 
 use crate::config::EngineConfig;
 use crate::registry::Registry;
+use crate::tally::Tallies;
+use crate::utilisation::{Busy, Utilisation};
 
 /// Tenants of which the number is shown at one moment in the metrics.
 const SHOWN_MAX: usize = 20;
@@ -23,6 +25,13 @@ pub struct VitalSigns {
     pub numbers: Vec<(TenantId, f64)>,
     /// How many anomalies of each kind go on.
     pub ongoing: Vec<(AnomalyKind, u64)>,
+    /// Workers that there are.
+    pub workers: u64,
+    /// How long all of them together have been at work, in microseconds.
+    pub busy_us: u64,
+    /// Which part of their time was work lately, 0 to 1: what was 10 seconds
+    /// ago counts half.
+    pub utilisation: f64,
 }
 
 /// That an anomaly began or ended.
@@ -37,12 +46,16 @@ pub(crate) struct Change {
 #[derive(Debug)]
 pub(crate) struct Vitals {
     counted: Mutex<Counted>,
+    workers: u64,
+    pub(crate) busy: Busy,
 }
 
 #[derive(Debug)]
 pub(crate) struct Counted {
     pulse: Pulse,
     rates: Rates,
+    pub(crate) tallies: Tallies,
+    utilisation: Utilisation,
     /// Anomalies that go on, as they are kept.
     ongoing: HashMap<(TenantId, AnomalyKind), AnomalyRecord>,
 }
@@ -50,9 +63,13 @@ pub(crate) struct Counted {
 impl Vitals {
     pub(crate) fn new(config: &EngineConfig) -> Self {
         Self {
+            workers: config.worker_count().into(),
+            busy: Busy::default(),
             counted: Mutex::new(Counted {
                 pulse: Pulse::new(config.pulse),
                 rates: Rates::new(config.rates),
+                tallies: Tallies::default(),
+                utilisation: Utilisation::default(),
                 ongoing: HashMap::new(),
             }),
         }
@@ -66,7 +83,9 @@ impl Vitals {
     /// Root and returned events were accepted.
     pub(crate) fn accepted(&self, tenant: &TenantId, events: u64, now_us: u64) {
         if events > 0 {
-            self.lock().rates.accepted(tenant, events, now_us);
+            let mut counted = self.lock();
+            counted.rates.accepted(tenant, events, now_us);
+            counted.tallies.accepted(tenant, events);
         }
     }
 
@@ -80,12 +99,15 @@ impl Vitals {
         let mut counted = self.lock();
         counted.pulse.forget_tenant(tenant);
         counted.rates.forget_tenant(tenant);
+        counted.tallies.forget(tenant);
         counted.ongoing.retain(|(of, _), _| of != tenant);
     }
 
     /// What began and ended since the latest look.
     pub(crate) fn look(&self, now_us: u64) -> Vec<Change> {
         let mut counted = self.lock();
+        let busy_us = self.busy.us();
+        counted.utilisation.look(busy_us, self.workers, now_us);
         let pulse = counted.pulse.look(now_us).into_iter().map(|change| Change {
             anomaly: over(
                 Anomaly::of_reproduction(change.since_us, change.found),
@@ -132,6 +154,9 @@ impl Vitals {
         VitalSigns {
             numbers: counted.pulse.near_threshold(SHOWN_MAX),
             ongoing: AnomalyKind::ALL.into_iter().map(ongoing).collect(),
+            workers: self.workers,
+            busy_us: self.busy.us(),
+            utilisation: counted.utilisation.ratio(),
         }
     }
 }

@@ -1,26 +1,33 @@
 //! Workers: threads that take the next piece of work, run it and describe
 //! what is to become durable.
 
+mod results;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringfence_governor::{ActiveRule, Dispatch, Ticket, Verdict, revisit};
+use ringfence_governor::{ActiveRule, Dispatch, Lane, Ticket, Verdict, revisit};
 use ringfence_model::{Dimension, Draw, Event, Execution, Limits, Stop, StopCode, TenantId};
-use ringfence_sandbox::{Progress, RunError, RunReport, Runner};
+use ringfence_sandbox::Runner;
 use ringfence_store::{Decision, RunCommit, SkipReason};
 use tokio::sync::mpsc::Sender;
 
 use crate::batch::{Takes, Work};
 use crate::clock::Clock;
 use crate::executor::{Executor, NotRun, Planned};
+use crate::interrupts::{Desk, Interrupts};
 use crate::job::Job;
 use crate::loops::Loops;
+use crate::observer::Observer;
+use crate::piece::Piece;
 use crate::quarantine::{Held, Quarantines};
 use crate::queue::{Queue, Released};
 use crate::registry::{Registry, TenantState};
 use crate::step::{self, Step};
 use crate::unsaved::{self, Kept, Stale};
+use crate::vitals::Vitals;
+use results::Batch;
 
 /// How often a run is repeated because something that it recalled changed.
 /// Each time, another run of the rule was done meanwhile; with a few workers,
@@ -36,8 +43,12 @@ enum Attempt {
     Planned(Planned),
     /// It is not, and that is decided.
     Decided(Decision),
-    /// It is in quarantine; the event sleeps for it.
-    Parked,
+    /// It is in quarantine or paused, or takes others first; the event sleeps
+    /// for it.
+    Parked {
+        /// The last of these.
+        behind: bool,
+    },
     /// It is not, because the cascade's budget of this is used up.
     Exhausted(Dimension, Limits),
     /// It cannot be run now.
@@ -46,24 +57,20 @@ enum Attempt {
 
 /// What a worker thread works with.
 pub(crate) struct Worker {
-    /// Workers that there are.
-    pub(crate) workers: usize,
+    /// Workers that there are, without express lanes.
+    pub(crate) workers: u32,
+    /// Which one it is.
+    pub(crate) lane: Lane,
     pub(crate) quarantines: Arc<Quarantines>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) executor: Arc<Executor>,
     pub(crate) loops: Loops,
+    pub(crate) interrupts: Arc<Interrupts>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) vitals: Arc<Vitals>,
     pub(crate) steps: Sender<(Step, RunCommit)>,
-}
-
-/// Takes the results of a batch.
-struct Batch<'a> {
-    worker: &'a Worker,
-    planned: &'a [Planned],
-    /// Until they are told.
-    held: Vec<Option<(Box<Job>, Ticket)>>,
-    begun_us: u64,
 }
 
 impl Worker {
@@ -73,10 +80,16 @@ impl Worker {
         let takes = Takes {
             at_once: runner.at_once(),
             workers: self.workers,
+            lane: self.lane,
         };
+        let desk = self.interrupts.desk(runner.interrupter());
         let work = |runner: &mut dyn Runner| {
-            while let Some(work) = self.queue.next(takes, &mut || runner.tend()) {
-                self.work(runner, work);
+            loop {
+                let times = self.interrupts.times();
+                let Some(work) = self.queue.next(takes, &mut || runner.tend()) else {
+                    return;
+                };
+                self.work(runner, &desk, work, times);
             }
         };
         while catch_unwind(AssertUnwindSafe(|| work(&mut *runner))).is_err() {
@@ -84,14 +97,31 @@ impl Worker {
         }
     }
 
-    /// Makes the next run of each event.
-    fn work(&self, runner: &mut dyn Runner, work: Work) {
+    /// Makes the next run of each piece. Before it was taken, runs had been
+    /// ended so many times.
+    fn work(&self, runner: &mut dyn Runner, desk: &Desk, work: Work, times: u64) {
         let mut planned = Vec::with_capacity(work.len());
         let mut held = Vec::with_capacity(work.len());
-        for Dispatch { item, ticket } in work {
-            if let Some((plan, job, ticket)) = self.plan(item, ticket) {
+        let taken_us = self.clock.now_us();
+        for next in work {
+            let Dispatch {
+                item,
+                ready_us,
+                ticket,
+            } = next;
+            let plan = match item {
+                Piece::Event(mut job) => {
+                    job.queued_us = taken_us.saturating_sub(ready_us);
+                    self.plan(job, ticket)
+                        .map(|(plan, job, ticket)| (plan, Piece::Event(job), ticket))
+                }
+                Piece::Evaluation(evaluation) => self
+                    .plan_evaluation(evaluation, ticket)
+                    .map(|(plan, it, ticket)| (plan, Piece::Evaluation(it), ticket)),
+            };
+            if let Some((plan, piece, ticket)) = plan {
                 planned.push(plan);
-                held.push(Some((job, ticket)));
+                held.push(Some((piece, ticket)));
             }
         }
         let tasks: Vec<_> = planned.iter().map(Planned::task).collect();
@@ -99,11 +129,24 @@ impl Worker {
         let mut batch = Batch {
             worker: self,
             planned: &planned,
+            desk,
             held,
             begun_us,
         };
-        if !tasks.is_empty() {
-            runner.run(&tasks, &mut batch);
+        if tasks.is_empty() {
+            return;
+        }
+        desk.begin(batch.under_way());
+        if self.interrupts.times() != times {
+            batch.end_what_is_off();
+        }
+        runner.run(&tasks, &mut batch);
+        desk.clear();
+        drop(batch);
+        // An express lane is beside workers that are all at work.
+        if let Lane::Worker { .. } = self.lane {
+            let busy_us = self.clock.now_us().saturating_sub(taken_us);
+            self.vitals.busy.add(busy_us);
         }
     }
 
@@ -126,7 +169,12 @@ impl Worker {
                     return None;
                 }
                 Attempt::Decided(decision) => job.decide(decision),
-                Attempt::Parked => job.park(rule.activation.rule.clone()),
+                Attempt::Parked { behind } => {
+                    let rule = rule.activation.rule.clone();
+                    let sleepers = &self.quarantines.sleepers;
+                    sleepers.goes_to_sleep(&job.event, &rule, job.seq);
+                    job.park(rule, behind);
+                }
                 Attempt::Exhausted(dimension, limits) => {
                     let stop = self.exhausted(&job.event, dimension, &limits);
                     // The budget is the cascade's, so it is used up for the
@@ -147,20 +195,33 @@ impl Worker {
         if !rule.takes(event.id) {
             return Attempt::Decided(step::skipped(rule, SkipReason::Percent));
         }
+        let name = &rule.activation.rule;
+        let Some(paused) = tenant.pause_of(name) else {
+            return Attempt::Decided(step::skipped(rule, SkipReason::Deactivated));
+        };
         if tenant.is_barred(rule) {
             return Attempt::Decided(step::skipped(rule, SkipReason::Quarantined));
         }
         let quarantine = tenant.quarantine_of(rule);
-        if let Some(quarantine) = quarantine {
-            let (activation, accepted_us) = (&rule.activation, event.accepted_us);
-            let held = self
-                .quarantines
-                .held(&event.tenant, activation, quarantine, accepted_us);
-            match held {
-                Held::Probe => {}
-                Held::Park => return Attempt::Parked,
-                Held::Stopped(stop) => return Attempt::Decided(step::not_run(rule, *stop)),
+        let held = match (paused, quarantine) {
+            (Some(_), _) => Some(self.quarantines.paused(&event.tenant, name)),
+            (None, Some(quarantine)) => {
+                let (activation, accepted_us) = (&rule.activation, event.accepted_us);
+                let quarantines = &self.quarantines;
+                Some(quarantines.held(&event.tenant, activation, quarantine, accepted_us))
             }
+            (None, None) => None,
+        };
+        match held {
+            None | Some(Held::Probe) => {}
+            Some(Held::Park) => return Attempt::Parked { behind: false },
+            Some(Held::Stopped(stop)) => return Attempt::Decided(step::not_run(rule, *stop)),
+        }
+        if self.quarantines.sleepers.is_behind(event, name, job.seq) {
+            if held.is_some() {
+                self.not_probed(event, rule);
+            }
+            return Attempt::Parked { behind: true };
         }
         let mut attempt = self.plan_run(tenant, job, rule);
         match (&mut attempt, quarantine) {
@@ -198,7 +259,7 @@ impl Worker {
         };
         self.not_run(event);
         match not_run {
-            NotRun::Again => Attempt::Later("the run was given up".into()),
+            NotRun::Again | NotRun::Interrupted(_) => Attempt::Later("the run was given up".into()),
             NotRun::Later(cause) => Attempt::Later(cause),
             NotRun::Stopped(stop) => Attempt::Decided(step::not_run(rule, *stop)),
         }
@@ -250,7 +311,7 @@ impl Worker {
     }
 
     /// A rule ended the processes that ran it.
-    fn quarantine(&self, tenant: &TenantId, rule: &ActiveRule, stop: &Stop) {
+    pub(crate) fn quarantine(&self, tenant: &TenantId, rule: &ActiveRule, stop: &Stop) {
         let put = self.quarantines.put(tenant, rule, stop);
         if let Err(error) = self.executor.runtime.block_on(put) {
             tracing::error!(%tenant, rule = %rule.activation.rule, %error, "a rule that should be in quarantine is not, because the store does not answer");
@@ -331,7 +392,7 @@ impl Worker {
         let share = execution.usage.share();
         let effects = execution.effects.len() as u64;
         let commit = self.queue.ran(&mut ticket, share, effects, |state| {
-            state.cost(&execution.tenant, &execution.rule, share);
+            state.cost(&execution.tenant, &execution.rule, share, now_us);
             let cascades = &mut state.cascades;
             cascades.used(&execution.tenant, execution.lineage.cascade, fuel);
             step::commit(&job, &execution, limits, cascades, now_us, completes)
@@ -392,71 +453,18 @@ impl Worker {
         self.queue.release([Released { ticket, job, done }]);
     }
 
+    /// A run was ended, after so much fuel: its tenant pays for that, its cascade
+    /// does not. The event is where it was.
+    fn interrupted(&self, job: Box<Job>, mut ticket: Ticket, fuel: u64) {
+        self.queue.ran(&mut ticket, fuel, 0, |_| ());
+        let done = false;
+        self.queue.release([Released { ticket, job, done }]);
+    }
+
     fn drop_job(&self, job: Box<Job>, mut ticket: Ticket) {
         self.queue.ran(&mut ticket, 0, 0, |_| ());
         let done = true;
         self.queue.release([Released { ticket, job, done }]);
-    }
-}
-
-/// After a panic: what was not told is given back, and tried again.
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        for (planned, held) in self.planned.iter().zip(&mut self.held) {
-            if let Some((job, ticket)) = held.take() {
-                self.worker.not_run(&planned.event);
-                if planned.is_probe {
-                    self.worker.not_probed(&planned.event, &planned.rule);
-                }
-                self.worker.postpone(job, ticket, "its worker gave it up");
-            }
-        }
-    }
-}
-
-impl Progress for Batch<'_> {
-    fn ended(&mut self, index: usize, result: Result<RunReport, RunError>) {
-        let Some((mut job, ticket)) = self.held[index].take() else {
-            return;
-        };
-        let (worker, planned) = (self.worker, &self.planned[index]);
-        let (rule, event) = (&*planned.rule, &planned.event);
-        let has_crashed = matches!(result, Err(RunError::Crashed(_)));
-        let not_run = match planned.result(result) {
-            Ok(report) => {
-                if let Err(stop) = &report.outcome
-                    && has_crashed
-                {
-                    worker.quarantine(&event.tenant, rule, stop);
-                }
-                let ended_us = worker.clock.now_us();
-                let started_us = ended_us.saturating_sub(report.usage.wall_us);
-                let started_us = started_us.max(self.begun_us);
-                let mut execution = step::record(rule, event, report, started_us);
-                worker.judge(rule, event, &planned.limits, &mut execution);
-                worker.ran(rule, &execution);
-                return worker.commit(job, ticket, Arc::new(execution), &planned.limits);
-            }
-            Err(not_run) => not_run,
-        };
-        worker.not_run(event);
-        if planned.is_probe {
-            worker.not_probed(event, rule);
-        }
-        match not_run {
-            NotRun::Later(cause) => worker.postpone(job, ticket, &cause),
-            NotRun::Again => worker.again(job, ticket),
-            NotRun::Stopped(stop) => {
-                job.decide(step::not_run(rule, *stop));
-                worker.again(job, ticket);
-            }
-        }
-    }
-
-    fn is_wanted(&mut self, index: usize) -> bool {
-        let planned = &self.planned[index];
-        let tenant = self.worker.registry.get(&planned.event.tenant);
-        tenant.is_some_and(|tenant| !tenant.is_barred(&planned.rule))
     }
 }
 

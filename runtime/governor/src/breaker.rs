@@ -88,6 +88,7 @@ impl Sign {
             | StopCode::CascadeEvents
             | StopCode::CascadeBytes
             | StopCode::Quarantined
+            | StopCode::Paused
             | StopCode::StateConflict
             | StopCode::CrashedWorker
             | StopCode::VersionUnavailable => Self::Fine,

@@ -3,31 +3,46 @@
 //! clock, no async.
 
 mod admission;
+mod awaited;
 mod breaker;
 mod canonical;
 mod cascade;
 mod costs;
+mod decayed;
+mod drain;
 pub mod explain;
 mod graph;
 mod inference;
+mod lanes;
+mod overload;
+mod places;
 mod pulse;
 mod queue;
 mod ready;
 pub mod revisit;
+mod round_robin;
 mod routing;
 mod scheduler;
+mod space;
+mod turns;
 mod uploads;
 
-pub use admission::{Rate, RateLimiter, TooFast};
+pub use admission::{Allowance, Gate, Rate, RateLimiter, TooFast};
 pub use breaker::{Admission, BreakerConfig, Breakers, Change, Sign};
 pub use cascade::{Cascades, Verdict, arrival};
 pub use costs::{Costs, Room as BatchRoom};
+pub use drain::Drain;
 pub use graph::{Causes, Cycle, Cycles, GraphRule, Hop, RuleGraph, Way};
 pub use inference::{Inference, InferenceBounds};
+pub use lanes::{Lane, Order};
+pub use overload::{Level, Load, Overload, OverloadConfig, Pressure, Signs, TurnedAway};
+pub use places::{NoPlace, Places};
 pub use pulse::{
     EdgePulse, Pulse, PulseChange, PulseConfig, PulseView, RateChange, RateConfig, Rates, RulePulse,
 };
 pub use queue::Share;
+pub use round_robin::RoundRobin;
 pub use routing::{ActiveRule, RuleSet};
-pub use scheduler::{Batch, Claim, ClaimId, Dispatch, Needs, Scheduler, Ticket};
+pub use scheduler::{Batch, Dispatch, Needs, Scheduler, Ticket};
+pub use space::Space;
 pub use uploads::{Crowded, UploadBounds, UploadId, Uploads};

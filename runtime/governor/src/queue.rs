@@ -4,7 +4,24 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::ready::ReadyList;
+use ringfence_model::FUEL_PER_MICROSECOND;
+
+use crate::awaited::Awaited;
+use crate::ready::{Popped, ReadyList};
+use crate::turns::Place;
+
+/// What a run costs the host beside its fuel (a lease, an instance, its part
+/// of a commit), in fuel: some 50 us. Runs that use hardly any fuel are not
+/// free.
+pub(crate) const RUN_COST: u64 = 50 * FUEL_PER_MICROSECOND;
+
+/// What is expected to cost no more is cheap, in fuel: 1 ms.
+pub(crate) const CHEAP_FUEL: u64 = 1_000 * FUEL_PER_MICROSECOND;
+
+/// What a tenant may be in arrears with when it can go on that could not,
+/// because of its own limits or of the order within its subjects: 100 ms. What
+/// it could not use is not owed to it.
+const ARREARS: u64 = 100_000 * FUEL_PER_MICROSECOND;
 
 /// A tenant's claim on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,21 +49,52 @@ pub(crate) struct Queue<T> {
     pub(crate) unreleased: u64,
     /// What running work may take, in bytes.
     pub(crate) reserved: u64,
-    /// What the work whose turn it is needs, in bytes, if it was looked at
-    /// and did not fit.
-    pub(crate) lacking: Option<u64>,
-    /// Runs beside the queue that wait for room, and what each needs.
-    pub(crate) claims: VecDeque<(u64, u64)>,
-    /// Whether the latest run that was begun is one beside the queue: where
-    /// both wait they take turns.
-    pub(crate) claimed_last: bool,
+    /// Which work was looked at and did not fit, and what it needs, in bytes.
+    pub(crate) lacking: Option<(Front, u64)>,
+    /// Work that somebody waits for.
+    pub(crate) awaited: Awaited<T>,
     /// In fuel over weight.
     pub(crate) start: u128,
     /// What the tenant's runs cost lately: a moving average.
     pub(crate) estimate: u64,
     pub(crate) held: usize,
+    /// Where it stands among those whose work may be dispatched, if it does.
+    pub(crate) place: Option<Place>,
+    /// What is known of the work whose turn it is.
+    looked: Option<Looked>,
+    /// Nothing of it is done until it is resumed.
+    pub(crate) paused: bool,
     ready: ReadyList<Ready<T>>,
     lanes: HashMap<Arc<str>, Lane<T>>,
+}
+
+/// Names the work whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Front {
+    /// Whether it is work that somebody waits for.
+    is_awaited: bool,
+    /// Its number among its kind.
+    turn: i64,
+}
+
+/// Where work belongs that is under way.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// Work on an event of this depth; its subject's lane is held up.
+    Event {
+        subject: Option<Arc<str>>,
+        depth: u32,
+    },
+    /// Somebody waits for it.
+    Awaited,
+}
+
+/// What was said of a piece of work when it was looked at.
+#[derive(Debug, Clone, Copy)]
+struct Looked {
+    front: Front,
+    /// What it is expected to cost; none if that is not known.
+    expected: Option<u64>,
 }
 
 /// The runs of a tenant that are in one batch.
@@ -61,6 +109,15 @@ struct Running {
 enum Ready<T> {
     Item(T),
     Lane(Arc<str>),
+}
+
+/// Work that was taken: where it belongs, and since when it waited for its turn
+/// only.
+#[derive(Debug)]
+pub(crate) struct Piece<T> {
+    pub(crate) origin: Origin,
+    pub(crate) ready_us: u64,
+    pub(crate) item: T,
 }
 
 /// Work with one subject, while any is in memory. Its front is in `ready`, or
@@ -81,11 +138,13 @@ impl<T> Queue<T> {
             unreleased: 0,
             reserved: 0,
             lacking: None,
-            claims: VecDeque::new(),
-            claimed_last: false,
+            awaited: Awaited::default(),
             start,
             estimate: 0,
             held: 0,
+            place: None,
+            looked: None,
+            paused: false,
             ready: ReadyList::default(),
             lanes: HashMap::new(),
         }
@@ -99,17 +158,36 @@ impl<T> Queue<T> {
 
     /// The same, where one more run does not make more runs at one moment.
     pub(crate) fn may_go_on(&self) -> bool {
-        self.is_waiting()
-            && (self.claims.is_empty() || self.claimed_last)
-            && self.lacking.is_none_or(|memory| self.fits(memory))
+        // What lacked memory may not be what is first now.
+        let lacks = |(front, memory)| self.front() == Some(front) && !self.fits(memory);
+        !self.paused
+            && (self.is_turn_of_awaited() || self.is_waiting())
+            && !self.lacking.is_some_and(lacks)
     }
 
     /// How much work there is that waits for its turn only.
     pub(crate) fn ready(&self) -> usize {
-        self.ready.len()
+        self.ready.len() + self.awaited.len()
     }
 
-    /// Whether there is work that only waits for other runs to end.
+    /// Which work is first.
+    pub(crate) fn front(&self) -> Option<Front> {
+        let is_awaited = self.is_turn_of_awaited();
+        let turn = if is_awaited {
+            self.awaited.turn()
+        } else {
+            self.ready.turn()
+        };
+        turn.map(|turn| Front { is_awaited, turn })
+    }
+
+    /// Whether that is work that somebody waits for. It is not on its way to
+    /// the disk afterwards, so what is does not hold it up.
+    fn is_turn_of_awaited(&self) -> bool {
+        self.awaited.is_next(self.is_waiting())
+    }
+
+    /// Whether there is other work that only waits for other runs to end.
     fn is_waiting(&self) -> bool {
         !self.ready.is_empty() && self.unreleased < self.share.unreleased
     }
@@ -121,26 +199,13 @@ impl<T> Queue<T> {
         self.reserved == 0 || self.reserved.saturating_add(memory) <= self.share.memory
     }
 
-    /// The next run beside the queue, if it may begin.
-    pub(crate) fn next_claim(&mut self) -> Option<(u64, u64)> {
-        let &(id, memory) = self.claims.front()?;
-        let is_its_turn = !self.claimed_last || !self.is_waiting();
-        if !is_its_turn || self.running >= self.share.concurrent || !self.fits(memory) {
-            return None;
-        }
-        self.claims.pop_front();
-        self.claimed_last = true;
-        self.begin(memory);
-        Some((id, memory))
-    }
-
-    pub(crate) fn begin(&mut self, memory: u64) {
+    fn begin(&mut self, memory: u64) {
         self.running += 1;
         self.reserved = self.reserved.saturating_add(memory);
         self.lacking = None;
     }
 
-    pub(crate) fn end(&mut self, memory: u64) {
+    fn end(&mut self, memory: u64) {
         self.running -= 1;
         self.reserved -= memory;
     }
@@ -187,9 +252,68 @@ impl<T> Queue<T> {
         }
     }
 
+    /// The work whose turn it is was looked at.
+    pub(crate) fn look(&mut self, expected: Option<u64>) {
+        let looked = |front| Looked { front, expected };
+        self.looked = self.front().map(looked);
+    }
+
+    /// What the work whose turn it is will be charged when it is dispatched,
+    /// and whether it is cheap. What was not looked at is taken for what the
+    /// tenant's runs cost lately; so is what nothing is known of, but it is not
+    /// cheap.
+    pub(crate) fn next_cost(&self) -> (u64, bool) {
+        let front = self.front();
+        let looked = self.looked.filter(|looked| front == Some(looked.front));
+        let lately = self.estimate.max(RUN_COST);
+        match looked.map(|looked| looked.expected) {
+            Some(Some(expected)) => (expected.saturating_add(RUN_COST), expected <= CHEAP_FUEL),
+            Some(None) => (lately, false),
+            None => (lately, lately <= CHEAP_FUEL.saturating_add(RUN_COST)),
+        }
+    }
+
+    /// Where its next piece of work stands, by what tenants used of their
+    /// shares.
+    pub(crate) fn next_place(&self) -> Place {
+        let (cost, is_cheap) = self.next_cost();
+        Place {
+            start: self.start,
+            cost: self.scaled(cost),
+            is_cheap,
+        }
+    }
+
+    /// The same where they are served in the order in which work became ready.
+    pub(crate) fn place_in_order(&self) -> Place {
+        let ready_us = if self.is_turn_of_awaited() {
+            self.awaited.ready_us()
+        } else {
+            self.ready.ready_us()
+        };
+        Place {
+            start: ready_us.unwrap_or(0).into(),
+            cost: 0,
+            is_cheap: true,
+        }
+    }
+
+    /// It has work again. It begins where the others are, so that idling earns
+    /// no credit, and just after who is there: a stream of those who come must
+    /// not keep others from their turn.
+    pub(crate) fn come(&mut self, virtual_time: u128) {
+        self.start = self.start.max(virtual_time.saturating_add(1));
+    }
+
+    /// It may go on.
+    pub(crate) fn go_on(&mut self, virtual_time: u128) {
+        let least = virtual_time.saturating_sub(self.scaled(ARREARS));
+        self.start = self.start.max(least);
+    }
+
     /// Fuel over weight, in parts of a thousand so that weights up to a
     /// thousand divide finely enough.
-    fn scaled(&self, cost: u64) -> u128 {
+    pub(crate) fn scaled(&self, cost: u64) -> u128 {
         u128::from(cost) * 1_000 / u128::from(self.share.weight.max(1))
     }
 
@@ -212,73 +336,119 @@ impl<T> Queue<T> {
     }
 
     /// Adds work on an event of this depth; 0 is a root event.
-    pub(crate) fn push(&mut self, subject: Option<&str>, depth: u32, item: T) {
+    pub(crate) fn push(&mut self, subject: Option<&str>, depth: u32, now_us: u64, item: T) {
         let Some(subject) = subject else {
-            return self.make_ready(depth, Ready::Item(item));
+            return self.make_ready(depth, now_us, Ready::Item(item));
         };
         if let Some(lane) = self.lanes.get_mut(subject) {
             lane.waiting.push_back((depth, item));
             return;
         }
         let subject: Arc<str> = subject.into();
-        self.make_ready(depth, Ready::Lane(Arc::clone(&subject)));
+        self.make_ready(depth, now_us, Ready::Lane(Arc::clone(&subject)));
         let waiting = VecDeque::from([(depth, item)]);
         self.lanes.insert(subject, Lane { waiting });
     }
 
-    fn make_ready(&mut self, depth: u32, ready: Ready<T>) {
-        if self.ready.is_dampened() {
-            // It may be its turn now, in place of what did not fit.
+    fn make_ready(&mut self, depth: u32, now_us: u64, ready: Ready<T>) {
+        let turn = self.ready.turn();
+        self.ready.push_back(depth, now_us, ready);
+        if self.ready.turn() != turn {
+            // It is its turn, in place of what did not fit.
             self.lacking = None;
         }
-        self.ready.push_back(depth, ready);
     }
 
     /// The work whose turn it is.
     pub(crate) fn first(&self) -> Option<&T> {
+        if self.is_turn_of_awaited() {
+            return self.awaited.front();
+        }
         match self.ready.front()? {
             Ready::Item(item) => Some(item),
             Ready::Lane(subject) => Some(&self.lanes.get(subject)?.waiting.front()?.1),
         }
     }
 
-    /// Takes it, with its subject and the depth of its event.
-    pub(crate) fn pop(&mut self) -> Option<(Option<Arc<str>>, u32, T)> {
-        let (depth, ready) = self.ready.pop_front()?;
-        match ready {
-            Ready::Item(item) => Some((None, depth, item)),
+    /// Takes it.
+    pub(crate) fn pop(&mut self) -> Option<Piece<T>> {
+        let is_awaited = self.is_turn_of_awaited();
+        self.awaited.had_turn(is_awaited);
+        if is_awaited {
+            let (ready_us, item) = self.awaited.pop()?;
+            return Some(Piece {
+                origin: Origin::Awaited,
+                ready_us,
+                item,
+            });
+        }
+        let Popped {
+            depth,
+            ready_us,
+            ready,
+        } = self.ready.pop_front()?;
+        let (subject, depth, item) = match ready {
+            Ready::Item(item) => (None, depth, item),
             Ready::Lane(subject) => {
                 let (depth, item) = self.lanes.get_mut(&subject)?.waiting.pop_front()?;
-                Some((Some(subject), depth, item))
+                (Some(subject), depth, item)
             }
-        }
+        };
+        Some(Piece {
+            origin: Origin::Event { subject, depth },
+            ready_us,
+            item,
+        })
     }
 
-    /// Work that was under way is finished, or (`again`, on an event of this
-    /// depth) is next.
-    pub(crate) fn release(&mut self, subject: Option<Arc<str>>, again: Option<(u32, T)>) {
-        // What was begun is finished first: it holds memory and a subject.
+    /// Work that was under way is finished, or (`again`) is next.
+    pub(crate) fn release(&mut self, origin: Origin, again: Option<T>, now_us: u64) {
+        // What was begun is finished first: it holds memory and a subject, or
+        // somebody waits for it.
         if again.is_some() {
             self.held += 1;
             self.lacking = None;
         }
+        let Origin::Event { subject, depth } = origin else {
+            if let Some(item) = again {
+                self.awaited.push_again(now_us, item);
+            }
+            return;
+        };
         match (subject, again) {
             (None, None) => {}
-            (None, Some((depth, item))) => self.ready.push_front(depth, Ready::Item(item)),
-            (Some(subject), again) => self.release_lane(subject, again),
+            (None, Some(item)) => self.ready.push_front(depth, now_us, Ready::Item(item)),
+            (Some(subject), again) => {
+                let again = again.map(|item| (depth, item));
+                self.release_lane(subject, again, now_us);
+            }
         }
     }
 
-    fn release_lane(&mut self, subject: Arc<str>, again: Option<(u32, T)>) {
+    /// Takes out the first work of which this is true, of that which somebody
+    /// waits for.
+    pub(crate) fn withdraw(&mut self, is_it: impl Fn(&T) -> bool) -> Option<T> {
+        let withdrawn = self.awaited.withdraw(is_it)?;
+        self.held -= 1;
+        Some(withdrawn)
+    }
+
+    /// Takes out all such work.
+    pub(crate) fn withdraw_all(&mut self) -> impl Iterator<Item = T> + use<T> {
+        self.held -= self.awaited.len();
+        self.awaited.take_all()
+    }
+
+    fn release_lane(&mut self, subject: Arc<str>, again: Option<(u32, T)>, now_us: u64) {
         let Some(lane) = self.lanes.get_mut(&subject) else {
             return;
         };
         if let Some((depth, item)) = again {
             lane.waiting.push_front((depth, item));
-            self.ready.push_front(depth, Ready::Lane(subject));
+            self.ready.push_front(depth, now_us, Ready::Lane(subject));
         } else if let Some((depth, _)) = lane.waiting.front() {
             let depth = *depth;
-            self.make_ready(depth, Ready::Lane(subject));
+            self.make_ready(depth, now_us, Ready::Lane(subject));
         } else {
             self.lanes.remove(&subject);
         }
@@ -291,6 +461,8 @@ impl<T> Queue<T> {
             Ready::Lane(_) => None,
         });
         let laned = self.lanes.into_values().flat_map(|lane| lane.waiting);
-        loose.chain(laned.map(|(_, item)| item))
+        let mut awaited = self.awaited;
+        let awaited = awaited.take_all();
+        loose.chain(laned.map(|(_, item)| item)).chain(awaited)
     }
 }

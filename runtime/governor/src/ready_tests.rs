@@ -11,36 +11,92 @@ const SHARE: Share = Share {
     unreleased: 3,
 };
 
+/// Takes so many, with a look before each.
+fn take(list: &mut ReadyList<i32>, count: usize) -> Vec<i32> {
+    (0..count)
+        .filter_map(|_| {
+            let front = list.front().copied();
+            let popped = list.pop_front()?;
+            assert_eq!(front, Some(popped.ready));
+            Some(popped.ready)
+        })
+        .collect()
+}
+
 #[test]
-fn root_events_go_first_and_follow_ups_get_one_turn_of_eight() {
+fn while_dampened_root_events_go_first_and_follow_ups_get_one_turn_of_eight() {
     let mut list = ReadyList::default();
     for at in 0..20 {
-        list.push_back(u32::from(at % 2 == 0), at);
+        // Follow-ups are old enough to go in the order in which they came.
+        let is_follow_up = at % 2 == 0;
+        let ready_us = 60_000_000 + if is_follow_up { 0 } else { STEP_US };
+        list.push_back(u32::from(is_follow_up), ready_us, at);
     }
-    let take = |list: &mut ReadyList<i32>, count: usize| -> Vec<i32> {
-        (0..count)
-            .filter_map(|_| {
-                let front = list.front().copied();
-                let (depth, taken) = list.pop_front()?;
-                assert_eq!((front, depth), (Some(taken), u32::from(taken % 2 == 0)));
-                Some(taken)
-            })
-            .collect()
-    };
     assert_eq!(take(&mut list, 2), [0, 1], "as they came");
     list.set_dampened(true);
     assert_eq!(take(&mut list, 9), [3, 5, 7, 9, 11, 13, 15, 2, 17]);
-    list.push_front(1, 22);
-    list.push_front(0, 21);
+    list.push_front(1, 0, 22);
+    list.push_front(0, 0, 21);
     assert_eq!(
         take(&mut list, 4),
         [21, 19, 22, 4],
         "each the first of its kind"
     );
     list.set_dampened(false);
-    list.push_back(0, 23);
+    list.push_back(0, 90_000_000, 23);
     assert_eq!(take(&mut list, 99), [6, 8, 10, 12, 14, 16, 18, 23]);
     assert!(list.is_empty());
+}
+
+#[test]
+fn lower_depths_go_first_until_deeper_ones_have_waited() {
+    let mut list = ReadyList::default();
+    for (item, depth, ready_us) in [
+        (1, 3, 0),
+        (2, 1, 0),
+        (3, 0, 900_000),
+        (4, 2, 900_000),
+        // Later than all of these are due, but for the one at depth 3.
+        (5, 0, 2_950_000),
+        (6, 4_000_000_000, 0),
+        (7, 0, 59_000_000),
+        (8, 0, 61_000_000),
+    ] {
+        list.push_back(depth, ready_us, item);
+    }
+    list.push_front(1, 0, 9);
+    assert_eq!(take(&mut list, 99), [9, 3, 2, 4, 5, 1, 7, 6, 8]);
+}
+
+proptest! {
+    /// Whatever comes meanwhile, what waits goes before all that became ready
+    /// later than it is due: so nothing starves.
+    #[test]
+    fn nothing_is_overtaken_by_what_comes_after_it_is_due(
+        steps in prop::collection::vec((0u32..80, 0u64..3_000_000, any::<bool>()), 1..200),
+    ) {
+        let mut list = ReadyList::default();
+        let mut waiting: Vec<(u64, u64, u32, usize)> = Vec::new();
+        let mut now_us = 1;
+        for (number, (depth, passes_us, takes)) in steps.into_iter().enumerate() {
+            now_us += passes_us;
+            let due_us = now_us + u64::from(depth.min(60)) * 1_000_000;
+            list.push_back(depth, now_us, number);
+            waiting.push((now_us, due_us, depth, number));
+            if !takes {
+                continue;
+            }
+            let popped = list.pop_front().unwrap();
+            let at = waiting.iter().position(|one| one.3 == popped.ready).unwrap();
+            let taken = waiting.remove(at);
+            prop_assert_eq!((popped.ready_us, popped.depth), (taken.0, taken.2));
+            for other in &waiting {
+                prop_assert!(taken.0 <= other.1, "{taken:?} before {other:?}");
+                let is_before = other.0 <= taken.0 && other.2 <= taken.2 && other.3 < taken.3;
+                prop_assert!(!is_before, "{taken:?} before {other:?}");
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -112,21 +168,28 @@ impl Model {
             Step::Push { subject, depth } => {
                 let work = (*subject, *depth, number);
                 self.waiting.push(work);
-                let pushed = self
-                    .scheduler
-                    .push_at(&self.acme, SUBJECTS[*subject], *depth, work);
+                let pushed = self.scheduler.push_at(
+                    &self.acme,
+                    SUBJECTS[*subject],
+                    *depth,
+                    number as u64,
+                    work,
+                );
                 prop_assert_eq!(pushed, Ok(()));
             }
             Step::Dispatch => self.dispatch()?,
             Step::Finish { which, again } if !self.under_way.is_empty() => {
                 let which = which % self.under_way.len();
-                let Dispatch { item, mut ticket } = self.under_way.swap_remove(which);
+                let Dispatch {
+                    item, mut ticket, ..
+                } = self.under_way.swap_remove(which);
                 self.scheduler.ran(&mut ticket, 1_000, 0);
                 if *again {
                     self.waiting.insert(0, item);
                     self.begun.push(item.2);
                 }
-                self.scheduler.release(ticket, again.then_some(item));
+                self.scheduler
+                    .release(ticket, again.then_some(item), number as u64);
             }
             Step::Finish { .. } => {}
             Step::Dampen(is_dampened) => {

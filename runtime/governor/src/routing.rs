@@ -116,6 +116,7 @@ mod tests {
                 limits: LimitOverrides::default(),
                 activated_us: 0,
                 quarantine: None,
+                paused: None,
                 loops: None,
             }),
             manifest: Arc::new(Manifest {

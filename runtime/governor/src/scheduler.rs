@@ -1,39 +1,56 @@
 //! Fair shares: whose work is next.
 //!
-//! Start-time fair queueing (Goyal, Vin and Cheng, 1996) over tenants, with
-//! fuel as the cost. A run's cost is known only when it ends, so an estimate
-//! is charged at dispatch and corrected then, as VTC does for costs that are
-//! unknown in advance (Sheng et al., 2024). Within a tenant, work with the
-//! same subject is done one after the other in the order it came; the rest in
-//! the order it became ready.
+//! Start-time fair queueing (Goyal, Vin and Cheng, 1996) over tenants and
+//! several workers (Jin, Chase and Kaur, 2004), with fuel as the cost. A run's
+//! cost is known only when it ends, so what its rule is expected to cost is
+//! charged at dispatch and corrected then, as VTC does for costs that are
+//! unknown in advance (Sheng et al., 2024). Small runs and large ones are
+//! spread over the workers after 2DFQ (Mace et al., 2016), see `turns`. Within
+//! a tenant, work with the same subject is done one after the other in the
+//! order it came; the rest as `ready` says.
+//!
+//! An express lane is one more worker, which takes cheap runs only, and only
+//! while all workers make runs that are not: so small runs never wait for large
+//! ones to end, and the operating system shares the cores between them. It takes
+//! what is next by finish tag, as the last worker does, so nobody gets more than
+//! its share by it.
 //!
 //! Memory is given by reservation: a run is dispatched only when what it may
 //! take fits beside what its tenant's other runs may take, so that the bound
 //! holds whatever they do. A run that does not fit waits, and so does what is
-//! behind it in its tenant's queue; other tenants go on. Runs that are not in
-//! the queue, because somebody waits for their answer, are [`Claim`]s on the
-//! same share: where both wait, they take turns.
+//! behind it in its tenant's queue; other tenants go on.
+//!
+//! Work whose answer somebody waits for ([`Scheduler::push_awaited`]) is of
+//! its tenant's share like all other. Within the tenant it and the rest take
+//! turns.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use ringfence_model::{FUEL_PER_MICROSECOND, TenantId};
 
-use crate::queue::{Queue, Share};
-
-/// What a run costs the host beside its fuel (a lease, an instance, its part
-/// of a commit), in fuel: some 50 us. Runs that use hardly any fuel are not
-/// free.
-const RUN_COST: u64 = 50 * FUEL_PER_MICROSECOND;
+use crate::lanes::{Lane, Order};
+use crate::queue::{Origin, Queue, RUN_COST, Share};
+use crate::turns::{Stagger, Turns};
 
 /// What it costs to make one effect durable, in fuel: some 20 us.
 const EFFECT_COST: u64 = 20 * FUEL_PER_MICROSECOND;
+
+/// How far a tenant's cheap work may be ahead of what waits for a worker, at
+/// least, in fuel: 10 ms. It is more where what waits is larger.
+const AHEAD: u64 = 10_000 * FUEL_PER_MICROSECOND;
+
+/// Tenants whose next piece of work turned out not to cost what was assumed, in
+/// one decision. Then it is decided as well as is known.
+const LOOKS_MAX: u32 = 16;
 
 /// Work to do now.
 #[derive(Debug)]
 pub struct Dispatch<T> {
     /// The work.
     pub item: T,
+    /// Since when it waited for its turn only, and not for its subject, in
+    /// microseconds.
+    pub ready_us: u64,
     /// To be handed back with [`Scheduler::ran`] and then
     /// [`Scheduler::release`].
     pub ticket: Ticket,
@@ -47,15 +64,17 @@ pub struct Ticket {
     queue: usize,
     generation: u64,
     charged: u64,
+    /// Whether its run is not cheap, and not over.
+    is_large: bool,
     batch: u64,
-    subject: Option<Arc<str>>,
-    depth: u32,
+    origin: Origin,
 }
 
 /// Work that one worker does, one piece after the other.
 #[derive(Debug)]
 pub struct Batch {
     id: u64,
+    lane: Lane,
     /// Whose work was taken last.
     latest: Option<(usize, u64)>,
 }
@@ -65,39 +84,35 @@ pub struct Batch {
 pub struct Needs {
     /// Memory that it may take, in bytes.
     pub memory: u64,
+    /// What it is expected to cost, in fuel; none if that is not known.
+    pub expected: Option<u64>,
     /// Whether it may be taken at all, now.
     pub wanted: bool,
 }
-
-/// The claim that a run beside the queue has on its tenant's share.
-#[derive(Debug)]
-#[must_use = "a claim that is not handed back keeps its memory for ever"]
-pub struct Claim {
-    queue: usize,
-    generation: u64,
-    memory: u64,
-}
-
-/// Names a claim that waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ClaimId(u64);
 
 /// Work of all tenants, in memory.
 #[derive(Debug)]
 pub struct Scheduler<T> {
     index: HashMap<TenantId, usize>,
+    order: Order,
     queues: Vec<Option<Queue<T>>>,
-    /// Queues with work that may be dispatched, by their start tag.
-    eligible: BTreeSet<(u128, usize)>,
-    /// The start tag of the latest dispatch: where a returning tenant begins,
-    /// so that idling earns no credit.
+    /// Places in it that nobody has.
+    free: Vec<usize>,
+    /// Queues with work that may be dispatched.
+    turns: Turns,
+    /// The least start tag when work was dispatched: where a returning tenant
+    /// begins, so that idling earns no credit. It never goes back.
     virtual_time: u128,
+    /// Runs under way that are not cheap.
+    large: usize,
     generations: u64,
-    claims: u64,
     batches: u64,
     /// Work that waits for its turn only, of all tenants.
     ready: usize,
-    granted: VecDeque<(ClaimId, Claim)>,
+    /// Nothing at all is done until that is over.
+    halted: bool,
+    /// Memory that runs may take, of all tenants, in bytes.
+    reserved: u64,
 }
 
 /// What came of looking at the work whose turn it is.
@@ -105,6 +120,8 @@ enum Taken<T> {
     Work(Dispatch<T>),
     Lacking,
     Unwanted,
+    /// It does not cost what was assumed, so it may be another's turn.
+    Otherwise,
 }
 
 impl<T> Queue<T> {
@@ -114,35 +131,45 @@ impl<T> Queue<T> {
         &mut self,
         at: usize,
         batch: u64,
+        may_look: bool,
         needs: &mut impl FnMut(&T) -> Needs,
     ) -> Option<Taken<T>> {
         let Needs {
             memory: needed,
+            expected,
             wanted,
         } = needs(self.first()?);
+        self.look(expected);
+        let next = self.next_place();
+        if may_look && !self.place.is_some_and(|place| place.is_near(&next)) {
+            return Some(Taken::Otherwise);
+        }
         if !wanted {
             return Some(Taken::Unwanted);
         }
         if !self.fits_into(batch, needed) {
-            self.lacking = Some(needed);
+            self.lacking = self.front().map(|front| (front, needed));
             return Some(Taken::Lacking);
         }
-        let (subject, depth, item) = self.pop()?;
-        let charged = self.estimate.max(RUN_COST);
+        let (charged, is_cheap) = self.next_cost();
+        let piece = self.pop()?;
         self.charge(charged);
         self.begin_in(batch, needed);
-        self.claimed_last = false;
         self.unreleased += 1;
         self.held -= 1;
         let ticket = Ticket {
             queue: at,
             generation: self.generation,
             charged,
+            is_large: !is_cheap,
             batch,
-            subject,
-            depth,
+            origin: piece.origin,
         };
-        Some(Taken::Work(Dispatch { item, ticket }))
+        Some(Taken::Work(Dispatch {
+            item: piece.item,
+            ready_us: piece.ready_us,
+            ticket,
+        }))
     }
 }
 
@@ -150,19 +177,30 @@ impl<T> Default for Scheduler<T> {
     fn default() -> Self {
         Self {
             index: HashMap::new(),
+            order: Order::default(),
             queues: Vec::new(),
-            eligible: BTreeSet::new(),
+            free: Vec::new(),
+            turns: Turns::default(),
             virtual_time: 0,
+            large: 0,
             generations: 0,
-            claims: 0,
             batches: 0,
             ready: 0,
-            granted: VecDeque::new(),
+            halted: false,
+            reserved: 0,
         }
     }
 }
 
 impl<T> Scheduler<T> {
+    /// Without tenants, which will be served in this order.
+    pub fn new(order: Order) -> Self {
+        Self {
+            order,
+            ..Self::default()
+        }
+    }
+
     /// Adds a tenant, or changes its share.
     pub fn set_share(&mut self, tenant: &TenantId, share: Share) {
         if let Some(&at) = self.index.get(tenant) {
@@ -174,7 +212,7 @@ impl<T> Scheduler<T> {
         }
         self.generations += 1;
         let queue = Queue::new(self.generations, share, self.virtual_time);
-        let at = match self.queues.iter().position(Option::is_none) {
+        let at = match self.free.pop() {
             Some(free) => {
                 self.queues[free] = Some(queue);
                 free
@@ -187,8 +225,7 @@ impl<T> Scheduler<T> {
         self.index.insert(tenant.clone(), at);
     }
 
-    /// Removes a tenant and answers its work that was not under way. Its
-    /// claims that wait are never granted.
+    /// Removes a tenant and answers its work that was not under way.
     pub fn remove(&mut self, tenant: &TenantId) -> Vec<T> {
         let Some(at) = self.index.remove(tenant) else {
             return Vec::new();
@@ -196,8 +233,12 @@ impl<T> Scheduler<T> {
         let Some(queue) = self.queues[at].take() else {
             return Vec::new();
         };
-        self.eligible.remove(&(queue.start, at));
+        if let Some(place) = queue.place {
+            self.turns.remove(at, place);
+        }
+        self.free.push(at);
         self.ready -= queue.ready();
+        self.reserved = self.reserved.wrapping_sub(queue.reserved);
         queue.into_work().collect()
     }
 
@@ -217,48 +258,102 @@ impl<T> Scheduler<T> {
         queue.is_some_and(Queue::is_dampened)
     }
 
-    /// Adds work at the end, as on a root event. Answers it back if there is no such tenant.
-    pub fn push(&mut self, tenant: &TenantId, subject: Option<&str>, item: T) -> Result<(), T> {
-        self.push_at(tenant, subject, 0, item)
+    /// While a tenant is paused, none of its work is taken, and what it holds
+    /// keeps its order. What is under way is not touched.
+    pub fn set_paused(&mut self, tenant: &TenantId, is_paused: bool) {
+        if let Some(&at) = self.index.get(tenant) {
+            self.update(at, |queue| queue.paused = is_paused);
+        }
     }
 
-    /// The same, with the depth of the event that it is on; 0 is a root event.
+    /// The same for all tenants at once.
+    pub fn set_halted(&mut self, is_halted: bool) {
+        self.halted = is_halted;
+    }
+
+    /// Whether nothing of a tenant is taken, because it is paused, or all are.
+    pub fn is_paused(&self, tenant: &TenantId) -> bool {
+        let at = self.index.get(tenant);
+        let queue = at.and_then(|at| self.queues[*at].as_ref());
+        self.halted || queue.is_some_and(|queue| queue.paused)
+    }
+
+    /// Adds work at the end, as on a root event at time 0. Answers it back if
+    /// there is no such tenant.
+    pub fn push(&mut self, tenant: &TenantId, subject: Option<&str>, item: T) -> Result<(), T> {
+        self.push_at(tenant, subject, 0, 0, item)
+    }
+
+    /// The same, with the depth of the event that it is on, where 0 is a root
+    /// event, and the time, in microseconds.
     pub fn push_at(
         &mut self,
         tenant: &TenantId,
         subject: Option<&str>,
         depth: u32,
+        now_us: u64,
         item: T,
     ) -> Result<(), T> {
         let Some(&at) = self.index.get(tenant) else {
             return Err(item);
         };
-        let virtual_time = self.virtual_time;
-        self.update(at, |queue| {
-            if queue.held == 0 && queue.unreleased == 0 {
-                queue.start = queue.start.max(virtual_time);
-            }
-            queue.held += 1;
-            queue.push(subject, depth, item);
-        });
+        self.add(at, |queue| queue.push(subject, depth, now_us, item));
         Ok(())
     }
 
-    /// What to do next, if anything may be done. `memory` says what a piece of
-    /// work may take, in bytes, which is reserved until [`Scheduler::ran`].
+    /// Adds work that somebody waits for, after all such work. Answers it back
+    /// if there is no such tenant. The time is in microseconds.
+    pub fn push_awaited(&mut self, tenant: &TenantId, now_us: u64, item: T) -> Result<(), T> {
+        let Some(&at) = self.index.get(tenant) else {
+            return Err(item);
+        };
+        self.add(at, |queue| queue.awaited.push(now_us, item));
+        Ok(())
+    }
+
+    /// Takes out the first work of which this is true, of that of a tenant
+    /// which somebody waited for. What is under way is not there.
+    pub fn withdraw(&mut self, tenant: &TenantId, is_it: impl Fn(&T) -> bool) -> Option<T> {
+        let &at = self.index.get(tenant)?;
+        self.update(at, |queue| queue.withdraw(is_it))?
+    }
+
+    /// Takes out all work that somebody waited for.
+    pub fn withdraw_all(&mut self) -> Vec<T> {
+        let queues = 0..self.queues.len();
+        let withdrawn = queues.filter_map(|at| self.update(at, Queue::withdraw_all));
+        withdrawn.flatten().collect()
+    }
+
+    fn add(&mut self, at: usize, push: impl FnOnce(&mut Queue<T>)) {
+        let virtual_time = self.virtual_time;
+        self.update(at, |queue| {
+            if queue.held == 0 && queue.unreleased == 0 {
+                queue.come(virtual_time);
+            }
+            queue.held += 1;
+            push(queue);
+        });
+    }
+
+    /// What to do next, if anything may be done, where there is one worker.
+    /// `memory` says what a piece of work may take, in bytes, which is reserved
+    /// until [`Scheduler::ran`].
     pub fn dispatch(&mut self, memory: impl Fn(&T) -> u64) -> Option<Dispatch<T>> {
-        let mut alone = self.begin_batch();
+        let mut alone = self.begin_batch(Lane::Worker { index: 0, of: 1 });
         self.dispatch_into(&mut alone, |work| Needs {
             memory: memory(work),
+            expected: None,
             wanted: true,
         })
     }
 
     /// Begins a batch, without work.
-    pub fn begin_batch(&mut self) -> Batch {
+    pub fn begin_batch(&mut self, lane: Lane) -> Batch {
         self.batches += 1;
         Batch {
             id: self.batches,
+            lane,
             latest: None,
         }
     }
@@ -270,16 +365,27 @@ impl<T> Scheduler<T> {
         batch: &mut Batch,
         mut needs: impl FnMut(&T) -> Needs,
     ) -> Option<Dispatch<T>> {
-        while let Some(&(start, at)) = self.eligible.first() {
-            match self.take(at, batch, &mut needs) {
+        if self.halted {
+            return None;
+        }
+        let is_express = matches!(batch.lane, Lane::Express { .. });
+        let mut looks = 0;
+        while let Some((at, virtual_time)) = self.next(batch.lane) {
+            // What is not cheap is never taken by an express lane.
+            let may_look = self.order == Order::Fair && (looks < LOOKS_MAX || is_express);
+            match self.take(at, batch, may_look, &mut needs) {
                 Some(Taken::Work(dispatch)) => {
-                    self.virtual_time = start;
+                    self.virtual_time = self.virtual_time.max(virtual_time);
                     return Some(dispatch);
                 }
                 // It is not eligible any more, and another tenant may be.
                 Some(Taken::Lacking) => {}
-                Some(Taken::Unwanted) | None => return None,
+                Some(Taken::Otherwise) if looks < LOOKS_MAX => looks += 1,
+                Some(Taken::Otherwise | Taken::Unwanted) | None => return None,
             }
+        }
+        if is_express {
+            return None;
         }
         // A tenant that may not run more at one moment can go on in a batch
         // that it is in.
@@ -288,24 +394,58 @@ impl<T> Scheduler<T> {
         if queue.generation != generation || !queue.may_go_on() {
             return None;
         }
-        match self.take(at, batch, &mut needs) {
+        match self.take(at, batch, false, &mut needs) {
             Some(Taken::Work(dispatch)) => Some(dispatch),
-            Some(Taken::Lacking | Taken::Unwanted) | None => None,
+            Some(Taken::Lacking | Taken::Unwanted | Taken::Otherwise) | None => None,
         }
+    }
+
+    /// Whose turn it is, and the least start tag.
+    fn next(&self, lane: Lane) -> Option<(usize, u128)> {
+        let stagger = match (self.order, lane) {
+            (Order::Fair, Lane::Express { workers }) => return self.next_cheap(workers),
+            (_, Lane::Express { .. }) => return None,
+            (Order::Fair, lane) => lane.stagger(),
+            (Order::StartTime | Order::Fifo, _) => Stagger::START,
+        };
+        let turn = self.turns.next(stagger)?;
+        Some((turn.at, turn.least_start))
+    }
+
+    /// Whose cheap work is next for an express lane: nobody's if that would be
+    /// too far ahead of work that waits for a worker.
+    fn next_cheap(&self, workers: u32) -> Option<(usize, u128)> {
+        if self.large < workers as usize {
+            return None;
+        }
+        let cheap = self.turns.next_cheap()?;
+        let Some(waits) = self.turns.next_large() else {
+            return Some((cheap.at, cheap.least_start));
+        };
+        let ahead = self.queues[cheap.at].as_ref()?.scaled(AHEAD);
+        let bound = waits.finish.max(waits.start.saturating_add(ahead));
+        (cheap.tag <= bound).then_some((cheap.at, cheap.least_start.min(waits.start)))
     }
 
     fn take(
         &mut self,
         at: usize,
         batch: &mut Batch,
+        may_look: bool,
         needs: &mut impl FnMut(&T) -> Needs,
     ) -> Option<Taken<T>> {
         let id = batch.id;
-        let taken = self.update(at, |queue| queue.take(at, id, needs))?;
+        let taken = self.update(at, |queue| queue.take(at, id, may_look, needs))?;
         if let Some(Taken::Work(dispatch)) = &taken {
             batch.latest = Some((at, dispatch.ticket.generation));
+            self.large += usize::from(dispatch.ticket.is_large);
         }
         taken
+    }
+
+    /// Whether an express lane may find work, beside so many workers.
+    pub fn is_express(&self, workers: u32) -> bool {
+        self.order == Order::Fair && self.large >= workers as usize && self.turns.has_cheap()
     }
 
     /// How much work waits for its turn only.
@@ -313,36 +453,10 @@ impl<T> Scheduler<T> {
         self.ready
     }
 
-    /// Asks for room for a run beside the queue that may take this much
-    /// memory, in bytes. Granted by [`Scheduler::granted`], at once or later.
-    /// None if there is no such tenant.
-    pub fn claim(&mut self, tenant: &TenantId, memory: u64) -> Option<ClaimId> {
-        let &at = self.index.get(tenant)?;
-        self.claims += 1;
-        let id = self.claims;
-        self.update(at, |queue| queue.claims.push_back((id, memory)));
-        Some(ClaimId(id))
-    }
-
-    /// The next claim that is granted.
-    pub fn granted(&mut self) -> Option<(ClaimId, Claim)> {
-        self.granted.pop_front()
-    }
-
-    /// Ends a claim that still waits.
-    pub fn withdraw(&mut self, tenant: &TenantId, id: ClaimId) {
-        if let Some(&at) = self.index.get(tenant) {
-            self.update(at, |queue| queue.claims.retain(|(other, _)| *other != id.0));
-        }
-    }
-
-    /// The run beside the queue is over; it used this much fuel.
-    #[allow(clippy::needless_pass_by_value)] // so that it cannot be handed back twice
-    pub fn end(&mut self, claim: Claim, fuel: u64) {
-        self.update_of(claim.queue, claim.generation, |queue| {
-            queue.end(claim.memory);
-            queue.charge(fuel.saturating_add(RUN_COST));
-        });
+    /// Whether there is work for which nothing but a worker is missing, as
+    /// far as is known without looking at what it needs.
+    pub fn is_work_due(&self) -> bool {
+        !self.halted && !self.turns.is_empty()
     }
 
     /// The run is over; it took this much of the host, in fuel, and returned
@@ -352,6 +466,7 @@ impl<T> Scheduler<T> {
         let effects = effects.saturating_mul(EFFECT_COST);
         let cost = fuel.saturating_add(RUN_COST).saturating_add(effects);
         let charged = std::mem::take(&mut ticket.charged);
+        self.large -= usize::from(std::mem::take(&mut ticket.is_large));
         let batch = ticket.batch;
         self.update_of(ticket.queue, ticket.generation, |queue| {
             queue.end_in(batch);
@@ -365,13 +480,13 @@ impl<T> Scheduler<T> {
     }
 
     /// The work is finished, and whatever waits for its subject may go on; or,
-    /// with `again`, there is more to do for it first.
-    #[allow(clippy::needless_pass_by_value)] // so that it cannot be handed back twice
-    pub fn release(&mut self, mut ticket: Ticket, again: Option<T>) {
-        let subject = ticket.subject.take();
+    /// with `again`, there is more to do for it first. The time is in
+    /// microseconds.
+    pub fn release(&mut self, ticket: Ticket, again: Option<T>, now_us: u64) {
+        let origin = ticket.origin;
         self.update_of(ticket.queue, ticket.generation, |queue| {
             queue.unreleased -= 1;
-            queue.release(subject, again.map(|again| (ticket.depth, again)));
+            queue.release(origin, again, now_us);
         });
     }
 
@@ -391,6 +506,11 @@ impl<T> Scheduler<T> {
             .map_or(0, |queue| queue.reserved)
     }
 
+    /// The same of all tenants that there are.
+    pub fn reserved_by_all(&self) -> u64 {
+        self.reserved
+    }
+
     fn update_of(&mut self, at: usize, generation: u64, change: impl FnOnce(&mut Queue<T>)) {
         let present = self.queues[at].as_ref();
         if present.is_some_and(|queue| queue.generation == generation) {
@@ -398,31 +518,32 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// Changes a queue, grants the claims that may go on, and keeps its place
-    /// among the eligible ones.
+    /// Changes a queue, and keeps its place among those whose turn it may be.
     fn update<R>(&mut self, at: usize, change: impl FnOnce(&mut Queue<T>) -> R) -> Option<R> {
         let queue = self.queues[at].as_mut()?;
-        let before = queue.is_eligible().then_some(queue.start);
-        let ready = queue.ready();
+        let (ready, reserved) = (queue.ready(), queue.reserved);
         let changed = change(queue);
         self.ready = self.ready - ready + queue.ready();
-        while let Some((id, memory)) = queue.next_claim() {
-            let claim = Claim {
-                queue: at,
-                generation: queue.generation,
-                memory,
-            };
-            self.granted.push_back((ClaimId(id), claim));
-        }
-        let after = queue.is_eligible().then_some(queue.start);
-        if before == after {
-            return Some(changed);
-        }
-        if let Some(start) = before {
-            self.eligible.remove(&(start, at));
-        }
-        if let Some(start) = after {
-            self.eligible.insert((start, at));
+        let others = self.reserved.wrapping_sub(reserved);
+        self.reserved = others.wrapping_add(queue.reserved);
+        let before = queue.place;
+        let after = queue.is_eligible().then(|| {
+            if before.is_none() {
+                queue.go_on(self.virtual_time);
+            }
+            match self.order {
+                Order::Fair | Order::StartTime => queue.next_place(),
+                Order::Fifo => queue.place_in_order(),
+            }
+        });
+        if before != after {
+            queue.place = after;
+            if let Some(place) = before {
+                self.turns.remove(at, place);
+            }
+            if let Some(place) = after {
+                self.turns.insert(at, place);
+            }
         }
         Some(changed)
     }
@@ -435,3 +556,15 @@ mod tests;
 #[cfg(test)]
 #[path = "scheduler_batch_tests.rs"]
 mod batch_tests;
+
+#[cfg(test)]
+#[path = "scheduler_paused_tests.rs"]
+mod paused_tests;
+
+#[cfg(test)]
+#[path = "scheduler_awaited_tests.rs"]
+mod awaited_tests;
+
+#[cfg(test)]
+#[path = "fair_tests.rs"]
+mod fair_tests;

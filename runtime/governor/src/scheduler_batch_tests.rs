@@ -10,13 +10,18 @@ const SHARE: Share = Share {
     unreleased: 100,
 };
 
+const WORKER: Lane = Lane::Worker { index: 0, of: 1 };
+
 fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
 }
 
 fn wanted(memory: u64) -> Needs {
-    let wanted = true;
-    Needs { memory, wanted }
+    Needs {
+        memory,
+        expected: Some(0),
+        wanted: true,
+    }
 }
 
 /// With so many pieces of work, which need as much memory as their number
@@ -45,7 +50,7 @@ fn runs_of_one_batch_are_one_run_at_a_moment() {
         ..SHARE
     };
     let mut scheduler = scheduler(one, [60, 60, 80, 30]);
-    let (mut first, mut second) = (scheduler.begin_batch(), scheduler.begin_batch());
+    let (mut first, mut second) = (scheduler.begin_batch(WORKER), scheduler.begin_batch(WORKER));
     let mut taken = fill(&mut scheduler, &mut first);
     assert_eq!(taken.len(), 4);
     assert_eq!(scheduler.reserved(&tenant("acme")), 80);
@@ -66,7 +71,7 @@ fn runs_of_one_batch_are_one_run_at_a_moment() {
 #[test]
 fn batches_share_their_tenants_memory() {
     let mut scheduler = scheduler(SHARE, [50, 50, 60, 1]);
-    let (mut first, mut second) = (scheduler.begin_batch(), scheduler.begin_batch());
+    let (mut first, mut second) = (scheduler.begin_batch(WORKER), scheduler.begin_batch(WORKER));
     let next = |scheduler: &mut Scheduler<u64>, batch: &mut Batch| {
         scheduler.dispatch_into(batch, |memory| wanted(*memory))
     };
@@ -88,7 +93,7 @@ fn batches_share_their_tenants_memory() {
 #[test]
 fn what_is_not_wanted_stays_first() {
     let mut scheduler = scheduler(SHARE, [1, 2]);
-    let mut batch = scheduler.begin_batch();
+    let mut batch = scheduler.begin_batch(WORKER);
     let refused = scheduler.dispatch_into(&mut batch, |_| Needs {
         wanted: false,
         ..wanted(1)
@@ -128,12 +133,12 @@ proptest! {
             prop_assert!(turn < 10_000, "work is left that is never given");
             let (batch, tickets) = &mut lanes[lane];
             if takes {
-                let batch = batch.get_or_insert_with(|| scheduler.begin_batch());
+                let batch = batch.get_or_insert_with(|| scheduler.begin_batch(WORKER));
                 let next = scheduler.dispatch_into(batch, |memory| wanted(*memory));
                 tickets.extend(next.map(|next| next.ticket));
             } else if let Some(mut ticket) = tickets.pop() {
                 scheduler.ran(&mut ticket, 1, 0);
-                scheduler.release(ticket, None);
+                scheduler.release(ticket, None, 0);
                 done += 1;
                 if tickets.is_empty() {
                     *batch = None;

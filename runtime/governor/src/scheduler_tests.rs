@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use proptest::prelude::*;
 use ringfence_model::TenantId;
@@ -19,7 +19,7 @@ fn tenant(name: &str) -> TenantId {
 /// Finishes one piece of work that used `fuel`.
 fn finish<T>(scheduler: &mut Scheduler<T>, mut ticket: Ticket, fuel: u64) {
     scheduler.ran(&mut ticket, fuel, 0);
-    scheduler.release(ticket, None);
+    scheduler.release(ticket, None, 0);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn one_subject_is_done_in_order_and_never_twice_at_once() {
     let mut ticket = first.ticket;
     scheduler.ran(&mut ticket, 5, 0);
     assert!(scheduler.dispatch(|_| 0).is_none());
-    scheduler.release(ticket, Some(1));
+    scheduler.release(ticket, Some(1), 0);
     let again = scheduler.dispatch(|_| 0).unwrap();
     assert_eq!(again.item, 1);
     finish(&mut scheduler, again.ticket, 5);
@@ -82,7 +82,7 @@ fn a_tenant_has_a_bound_on_what_is_on_its_way_to_the_disk() {
         tickets.push(dispatch.ticket);
     }
     assert_eq!(tickets.len(), 2);
-    scheduler.release(tickets.pop().unwrap(), None);
+    scheduler.release(tickets.pop().unwrap(), None, 0);
     assert_eq!(scheduler.dispatch(|_| 0).unwrap().item, 3);
 }
 
@@ -155,7 +155,7 @@ proptest! {
         while let Some(dispatch) = scheduler.dispatch(|_| 0) {
             under_way.push_back(dispatch);
             if under_way.len() == workers {
-                let Dispatch { item, ticket } = under_way.pop_front().unwrap();
+                let Dispatch { item, ticket, .. } = under_way.pop_front().unwrap();
                 finish(&mut scheduler, ticket, tenants[item].1);
                 cost[item] += tenants[item].1 + RUN_COST;
             }
@@ -275,225 +275,4 @@ fn a_run_that_never_fits_goes_alone() {
     assert!(scheduler.dispatch(memory).is_none());
     finish(&mut scheduler, first.ticket, 1);
     assert!(scheduler.dispatch(memory).is_some());
-}
-
-#[test]
-fn runs_beside_the_queue_take_turns_with_it() {
-    let mut scheduler = Scheduler::default();
-    let acme = tenant("acme");
-    let one = Share {
-        concurrent: 1,
-        ..SHARE
-    };
-    scheduler.set_share(&acme, one);
-    for item in 1..=2 {
-        scheduler.push(&acme, None, item).unwrap();
-    }
-    let first = scheduler.claim(&acme, MIB).unwrap();
-    let second = scheduler.claim(&acme, MIB).unwrap();
-    let (granted, claim) = scheduler.granted().unwrap();
-    assert_eq!(granted, first);
-    assert!(scheduler.granted().is_none());
-    assert!(scheduler.dispatch(|_| 0).is_none());
-    scheduler.end(claim, 10);
-    assert!(scheduler.granted().is_none(), "it is the queue's turn");
-    let work = scheduler.dispatch(|_| 0).unwrap();
-    finish(&mut scheduler, work.ticket, 1);
-    assert_eq!(scheduler.granted().unwrap().0, second);
-    let third = scheduler.claim(&acme, MIB).unwrap();
-    scheduler.withdraw(&acme, third);
-    assert!(scheduler.claim(&tenant("nobody"), MIB).is_none());
-}
-
-/// What a simulated host does next.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    Push {
-        owner: usize,
-        memory: u64,
-    },
-    Claim {
-        owner: usize,
-        memory: u64,
-    },
-    Withdraw {
-        which: usize,
-    },
-    Dispatch,
-    Finish {
-        which: usize,
-    },
-    End {
-        which: usize,
-    },
-    Share {
-        owner: usize,
-        memory: u64,
-        concurrent: u64,
-    },
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let (owner, which) = (0usize..3, any::<usize>());
-    let step = prop_oneof![
-        3 => (owner.clone(), 0u64..40).prop_map(|(owner, memory)| Step::Push { owner, memory }),
-        1 => (owner.clone(), 0u64..40).prop_map(|(owner, memory)| Step::Claim { owner, memory }),
-        1 => which.prop_map(|which| Step::Withdraw { which }),
-        3 => Just(Step::Dispatch),
-        3 => which.prop_map(|which| Step::Finish { which }),
-        1 => which.prop_map(|which| Step::End { which }),
-        1 => (owner, 1u64..100, 1u64..6)
-            .prop_map(|(owner, memory, concurrent)| Step::Share { owner, memory, concurrent }),
-    ];
-    prop::collection::vec(step, 1..300)
-}
-
-/// A host that keeps its own account of what the scheduler allows.
-struct Host {
-    scheduler: Scheduler<(usize, u64)>,
-    names: Vec<TenantId>,
-    shares: Vec<Share>,
-    under_way: Vec<Dispatch<(usize, u64)>>,
-    asked: Vec<(ClaimId, usize, u64)>,
-    claimed: Vec<(Claim, usize, u64)>,
-    waiting: Vec<usize>,
-    begun: Vec<usize>,
-}
-
-impl Host {
-    fn new() -> Self {
-        let mut host = Self {
-            scheduler: Scheduler::default(),
-            names: ["x", "y", "z"].map(tenant).to_vec(),
-            shares: vec![SHARE; 3],
-            under_way: Vec::new(),
-            asked: Vec::new(),
-            claimed: Vec::new(),
-            waiting: vec![0; 3],
-            begun: Vec::new(),
-        };
-        for owner in 0..3 {
-            host.share(owner, 64, 4);
-        }
-        host
-    }
-
-    fn share(&mut self, owner: usize, memory: u64, concurrent: u64) {
-        self.shares[owner] = Share {
-            memory,
-            concurrent,
-            ..SHARE
-        };
-        self.scheduler
-            .set_share(&self.names[owner], self.shares[owner]);
-    }
-
-    fn running(&self, owner: usize) -> (u64, u64) {
-        let work = self.under_way.iter().map(|run| run.item);
-        let claims = self
-            .claimed
-            .iter()
-            .map(|(_, owner, memory)| (*owner, *memory));
-        let of_owner = work.chain(claims).filter(|run| run.0 == owner);
-        of_owner.fold((0, 0), |(runs, memory), run| (runs + 1, memory + run.1))
-    }
-
-    /// What was begun fits beside what ran.
-    fn check(&mut self) {
-        while let Some((id, claim)) = self.scheduler.granted() {
-            let at = self.asked.iter().position(|asked| asked.0 == id).unwrap();
-            let (_, owner, memory) = self.asked.remove(at);
-            self.claimed.push((claim, owner, memory));
-            self.begun.push(owner);
-        }
-        for owner in std::mem::take(&mut self.begun) {
-            let (runs, memory) = self.running(owner);
-            let share = self.shares[owner];
-            assert!(runs <= share.concurrent, "{runs} at once, {share:?}");
-            let alone = self.is_alone(owner, memory);
-            assert!(memory <= share.memory || alone, "{memory} in {share:?}");
-            assert_eq!(self.scheduler.reserved(&self.names[owner]), memory);
-        }
-    }
-
-    /// Runs that need nothing may be there beside one that is too large.
-    fn is_alone(&self, owner: usize, memory: u64) -> bool {
-        let work = self.under_way.iter().map(|run| run.item);
-        let claims = self
-            .claimed
-            .iter()
-            .map(|(_, owner, memory)| (*owner, *memory));
-        work.chain(claims).any(|run| run == (owner, memory))
-    }
-
-    fn dispatch(&mut self) -> bool {
-        let Some(dispatch) = self.scheduler.dispatch(|item| item.1) else {
-            return false;
-        };
-        let owner = dispatch.item.0;
-        self.waiting[owner] -= 1;
-        self.under_way.push(dispatch);
-        self.begun.push(owner);
-        true
-    }
-
-    fn take(&mut self, step: Step) {
-        match step {
-            Step::Push { owner, memory } => {
-                self.scheduler
-                    .push(&self.names[owner], None, (owner, memory))
-                    .unwrap();
-                self.waiting[owner] += 1;
-            }
-            Step::Claim { owner, memory } => {
-                let id = self.scheduler.claim(&self.names[owner], memory).unwrap();
-                self.asked.push((id, owner, memory));
-            }
-            Step::Withdraw { which } if !self.asked.is_empty() => {
-                let (id, owner, _) = self.asked.swap_remove(which % self.asked.len());
-                self.scheduler.withdraw(&self.names[owner], id);
-            }
-            Step::Dispatch => drop(self.dispatch()),
-            Step::Finish { which } if !self.under_way.is_empty() => {
-                let run = self.under_way.swap_remove(which % self.under_way.len());
-                finish(&mut self.scheduler, run.ticket, 1_000);
-            }
-            Step::End { which } if !self.claimed.is_empty() => {
-                let (claim, ..) = self.claimed.swap_remove(which % self.claimed.len());
-                self.scheduler.end(claim, 1_000);
-            }
-            Step::Share {
-                owner,
-                memory,
-                concurrent,
-            } => self.share(owner, memory, concurrent),
-            _ => {}
-        }
-        self.check();
-    }
-}
-
-proptest! {
-    /// However work, claims and changes of shares are mixed: what begins fits
-    /// beside what runs, in number and in memory; nobody waits while nothing
-    /// of its tenant runs; and in the end all is done.
-    #[test]
-    fn memory_is_never_given_twice(steps in steps()) {
-        let mut host = Host::new();
-        for step in steps {
-            host.take(step);
-        }
-        while !host.under_way.is_empty() || !host.claimed.is_empty() || host.waiting != [0, 0, 0] {
-            while host.dispatch() {
-                host.check();
-            }
-            for owner in 0..3 {
-                let waits = host.waiting[owner] > 0 || host.asked.iter().any(|asked| asked.1 == owner);
-                prop_assert!(!waits || host.running(owner).0 > 0, "{owner} waits for nothing");
-            }
-            host.take(Step::Finish { which: 0 });
-            host.take(Step::End { which: 0 });
-        }
-        prop_assert!(host.asked.is_empty());
-    }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Json, LimitOverrides, LoopPolicy, RuleName, Stop, VersionId};
+use crate::{Json, LimitOverrides, LoopPolicy, Paused, RuleName, Stop, VersionId};
 
 /// A rule's version in force, with its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,10 @@ pub struct Activation {
     /// it again lifts this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantine>,
+    /// Somebody has paused the rule. Another version of it in force does not
+    /// lift this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
 }
 
 /// That a rule is not run any more, with the evidence.

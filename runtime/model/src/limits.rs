@@ -213,6 +213,11 @@ limits! {
         events_per_second = 5_000, 1, 1_000_000;
         /// Events accepted from a tenant at once, beyond that rate.
         events_burst = 10_000, 1, 1_000_000;
+        /// Evaluations of a tenant that somebody waits for at one moment.
+        evaluations_waiting = 16, 1, 1_024;
+        /// Time of an evaluation, in milliseconds, from when its event has
+        /// arrived to its answer.
+        evaluate_ms = 5_000, 10, 60_000;
     }
     Cascade {
         /// Executions between a cascade's root event and its furthest leaf.

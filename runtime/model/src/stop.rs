@@ -76,6 +76,8 @@ codes! {
     /// The rule was in quarantine for too long, or what waited for it was
     /// discarded.
     Quarantined = "quarantined";
+    /// The rule was paused, and as many events waited for it as may.
+    Paused = "paused";
     /// What the run recalled kept changing until its repetitions were used up.
     StateConflict = "state-conflict";
     /// The run ended the process that ran it, twice.

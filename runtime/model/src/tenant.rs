@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, LimitOverrides, Limits, Policy, TenantId};
+use crate::{Digest, LimitOverrides, Limits, Paused, Policy, TenantId};
 
 /// A customer of the service that runs Ringfence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct Tenant {
     /// application.
     #[serde(flatten)]
     pub policy: Policy,
+    /// Somebody has paused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
     /// Since when, in microseconds since 1970.
     pub created_us: u64,
 }

@@ -106,6 +106,11 @@ impl Channel {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
+    /// What ends it from another thread.
+    pub(crate) fn socket(&self) -> io::Result<UnixStream> {
+        self.socket.try_clone()
+    }
+
     /// Adds a frame that `write` appends to a buffer.
     pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
         let start = self.outbox.len();

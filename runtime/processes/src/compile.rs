@@ -72,6 +72,7 @@ impl ChildCompiler {
             Ok(child) => child,
             Err(error) => return (Err(failed(error)), None),
         };
+        child.give_way();
         match Self::ask(&mut child, upload, limits) {
             Ok(Some(answered)) => (answered.result, answered.peak_bytes),
             Err(error) if is_timeout(&error) => (Err(too_slow(limits)), None),

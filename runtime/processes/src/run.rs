@@ -4,10 +4,12 @@
 
 mod courier;
 mod ending;
+mod interrupt;
 mod lane;
 mod loaded;
 mod message;
 mod peer;
+mod word;
 mod worker;
 mod workers;
 

@@ -65,7 +65,11 @@ pub(crate) struct Artifacts {
 ///
 /// It begins with its [`Layout`]: what is counted and charged depends on it, so
 /// it is authenticated with the code.
-pub(crate) struct Artifact(Vec<u8>);
+pub(crate) struct Artifact {
+    bytes: Vec<u8>,
+    /// Where it begins: it was read behind its code.
+    at: usize,
+}
 
 impl Artifacts {
     /// Opens the folder, and removes from it what no process can use any
@@ -148,7 +152,10 @@ impl Artifacts {
     /// Takes what the compiler has just made.
     pub(crate) fn fresh(layout: Layout, mut compiled: Vec<u8>) -> Artifact {
         compiled.splice(0..0, layout.to_bytes());
-        Artifact(compiled)
+        Artifact {
+            bytes: compiled,
+            at: 0,
+        }
     }
 
     /// The artifact kept for a version, if there is one and it verifies.
@@ -193,8 +200,8 @@ impl Artifacts {
             tracing::warn!(name, "a compiled artifact does not verify; compiling again");
             return Ok(None);
         }
-        bytes.drain(..MAC_BYTES);
-        Ok(Some(Artifact(bytes)))
+        let at = MAC_BYTES;
+        Ok(Some(Artifact { bytes, at }))
     }
 
     /// Keeps an artifact, if there is room or can be made: what is not in
@@ -234,8 +241,8 @@ impl Artifacts {
         let written = dir
             .open_with(&temporary, &options)
             .and_then(|mut file| {
-                file.write_all(self.mac(name, &artifact.0).as_bytes())?;
-                file.write_all(&artifact.0)?;
+                file.write_all(self.mac(name, artifact.whole()).as_bytes())?;
+                file.write_all(artifact.whole())?;
                 // Before it has its name: after a power cut there is the
                 // whole file or none.
                 file.sync_data()
@@ -272,7 +279,11 @@ impl Artifacts {
 impl Artifact {
     /// Its size, in bytes.
     pub(crate) fn size(&self) -> u64 {
-        self.0.len() as u64
+        self.whole().len() as u64
+    }
+
+    fn whole(&self) -> &[u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// What must be known of the code besides.
@@ -304,7 +315,7 @@ impl Artifact {
 
     /// One that is too short is no code, and is refused as such.
     fn parts(&self) -> (Layout, &[u8]) {
-        Layout::split(&self.0).unwrap_or_default()
+        Layout::split(self.whole()).unwrap_or_default()
     }
 
     fn code(&self) -> &[u8] {

@@ -7,8 +7,8 @@ use cap_std::fs::Dir;
 /// How much of the host the sandbox may use.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
-    /// Runs at one moment: worker threads, and room for uploads' `describe`
-    /// and for evaluation. A run beyond it waits for one to end.
+    /// Runs at one moment: worker threads, and room for uploads' `describe`.
+    /// A run beyond it waits for one to end.
     pub concurrent_runs: u32,
     /// The greatest `Limits::memory_bytes` of any plan.
     pub memory_bytes_max: u64,

@@ -8,14 +8,16 @@ use ringfence_model::{Limits, Manifest, Stop, Usage, VersionId};
 use wasmtime::component::{Component, ComponentExportIndex, Instance, InstancePre, Linker};
 use wasmtime::{
     AsContextMut, CallHook, Engine, PoolConcurrencyLimitError, Store, StoreContextMut, Trap,
+    UpdateDeadline,
 };
 
-use crate::fuel::{self, check_debt};
+use crate::fuel::{self, HOST_CALL_FUEL, check_debt};
+use crate::interrupt::{Interrupted, Signal};
 use crate::log::Logged;
-use crate::state::RunState;
+use crate::state::{RunState, Watch};
 use crate::stop::Ending;
 use crate::stopwatch::{Stopwatch, micros};
-use crate::ticker::ticks;
+use crate::ticker::{Ticks, ticks};
 use crate::{Layout, Sealed, UploadError};
 
 /// Handles to resources that one run may hold; our world has none, so only
@@ -37,6 +39,7 @@ pub(crate) struct Compiled {
     /// `handle`.
     pub(crate) handle: ComponentExportIndex,
     layout: Layout,
+    ticks: Ticks,
     /// What it weighs in the cache, in bytes.
     pub(crate) bytes: u64,
 }
@@ -126,10 +129,12 @@ pub(crate) struct Asked {
     pub(crate) now: bool,
     /// Randomness.
     pub(crate) random: bool,
+    /// To be ended, and was.
+    pub(crate) interrupted: bool,
 }
 
 impl Compiled {
-    /// Links a component.
+    /// Links a component. Its deadlines are counted in these ticks.
     ///
     /// # Errors
     /// When an import is not of our type, or an export is not there.
@@ -137,6 +142,7 @@ impl Compiled {
         linker: &Linker<RunState>,
         component: &Component,
         layout: Layout,
+        ticks: Ticks,
         bytes: u64,
     ) -> Result<Self, UploadError> {
         let export = |name: &str| {
@@ -152,15 +158,18 @@ impl Compiled {
             describe: export("describe")?,
             handle: export("handle")?,
             layout,
+            ticks,
             bytes,
         })
     }
 
-    /// Makes an instance and calls into it, under limits.
+    /// Makes an instance and calls into it, under limits, unless it is to end
+    /// before.
     pub(crate) fn call<T>(
         &self,
         limits: &Limits,
         fuel: u64,
+        signal: Option<&Signal>,
         state: impl Fn() -> RunState,
         call: impl Fn(&mut Store<RunState>, &Instance) -> wasmtime::Result<T>,
     ) -> Ended<T> {
@@ -169,10 +178,16 @@ impl Compiled {
             let mut state = state();
             state.memory.reserve(self.layout.reserve_pages);
             state.debt.link(self.layout.links);
+            state.watch = Some(Watch {
+                ticks: self.ticks.clone(),
+                until: self.ticks.now() + ticks(limits.deadline_ms),
+                signal: signal.cloned(),
+            });
             let mut store = new_store(self.pre.engine(), limits, fuel, state);
-            let result = self
-                .pre
-                .instantiate(&mut store)
+            // After its deadline is set: what is asked for from now on makes the
+            // epoch leap beyond it.
+            let result = may_begin(signal)
+                .and_then(|()| self.pre.instantiate(&mut store))
                 .and_then(|instance| call(&mut store, &instance))
                 // What is owed still ends a run that came to its end.
                 .and_then(|value| check_debt(&store.as_context_mut()).map(|()| value));
@@ -207,8 +222,36 @@ pub(crate) fn new_store(
         .set_fuel(fuel::tank(fuel))
         .expect("the engine is configured to consume fuel");
     store.set_epoch_deadline(ticks(limits.deadline_ms));
+    store.epoch_deadline_callback(look);
     store.set_max_component_handles(HANDLES_MAX);
     store
+}
+
+fn may_begin(signal: Option<&Signal>) -> wasmtime::Result<()> {
+    match signal.is_some_and(Signal::is_raised) {
+        true => Err(Interrupted.into()),
+        false => Ok(()),
+    }
+}
+
+/// The epoch is beyond a run's deadline: because the deadline is over, or
+/// because it leapt, for this run or for another.
+fn look(mut store: StoreContextMut<'_, RunState>) -> wasmtime::Result<UpdateDeadline> {
+    let state = store.data_mut();
+    let Some(watch) = &state.watch else {
+        return Ok(UpdateDeadline::Interrupt);
+    };
+    if watch.signal.as_ref().is_some_and(Signal::is_raised) {
+        return Err(Interrupted.into());
+    }
+    let now = watch.ticks.now();
+    if now >= watch.until {
+        return Ok(UpdateDeadline::Interrupt);
+    }
+    let left = watch.until - now;
+    // To look is a step into the host as others are, and not the guest's.
+    state.debt.refund(HOST_CALL_FUEL);
+    Ok(UpdateDeadline::Continue(left))
 }
 
 /// At every step from the guest into the host and back. What the engine does
@@ -263,6 +306,7 @@ impl Metered<'_> {
             log_bytes: written,
             ..Usage::default()
         };
+        let interrupted = matches!(&result, Err(error) if error.is::<Interrupted>());
         let result = result.map_err(|error| {
             Ending {
                 error: &error,
@@ -283,6 +327,7 @@ impl Metered<'_> {
                 recall_error: state.recall_error,
                 now: state.asked_now,
                 random: asked_random,
+                interrupted,
             },
         }
     }

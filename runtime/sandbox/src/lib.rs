@@ -16,12 +16,14 @@ mod bindings;
 mod build;
 mod componentize;
 mod config;
+mod counts;
 mod effects;
 mod engine;
 mod failures;
 mod fuel;
 mod host;
 mod instance;
+mod interrupt;
 mod layout;
 mod links;
 mod log;
@@ -50,6 +52,7 @@ mod wire;
 
 pub use build::{Built, CompileHere, Compiler};
 pub use config::{SandboxConfig, SandboxError};
+pub use counts::CodeCounts;
 pub use engine::{WASM_STACK_BYTES, engine_config};
 pub use fuel::{
     FREE_BYTES, GROWTH_FUEL, HOST_CALL_FUEL, HOST_CALL_FUEL_PER_BYTE, LIFT_FUEL,
@@ -57,13 +60,16 @@ pub use fuel::{
 };
 pub use host::RECALLS_MAX;
 pub use instance::Prepared;
+pub use interrupt::{BATCH_RUNS_MAX, Signal, Word, batch_of, is_to_end, next_batch, with_run};
 pub use layout::Layout;
 pub use recall::{NothingRemembered, Recall, RecallError};
 pub use run::{Run, RunReport};
-pub use runner::{Crash, Describer, Progress, RunError, Runner, Runners, Task, Threads};
+pub use runner::{
+    Crash, Describer, Interrupter, Progress, RunError, Runner, Runners, Task, Threads,
+};
 pub use sandbox::{PrepareError, Sandbox};
 pub use sealed::Sealed;
 pub use site::{Site, Slot};
 pub use ticker::Pause;
 pub use upload::{Inspected, UploadError};
-pub use wire::{WireError, read_report, write_run};
+pub use wire::{Left, WireError, read_report, write_run};

@@ -12,6 +12,7 @@ use wasmtime::AsContextMut as _;
 use crate::bindings::{Effect, Failure, HandleParams, Handled};
 use crate::fuel::charge_bytes;
 use crate::instance::{Compiled, Ended};
+use crate::interrupt::Signal;
 use crate::sandbox::params;
 use crate::state::RunState;
 use crate::{RecallError, Run, RunReport, effects, stop};
@@ -32,15 +33,29 @@ pub(crate) struct Raw {
     pub(crate) asked_random: bool,
 }
 
-/// Runs compiled code on an event, in a fresh instance.
+/// Why a run left nothing.
+#[derive(Debug)]
+pub(crate) enum GivenUp {
+    /// Remembered values cannot be read.
+    Recall(RecallError),
+    /// It was to end, after so much fuel; 0 if it had not begun.
+    Interrupted { fuel: u64 },
+}
+
+/// Runs compiled code on an event, in a fresh instance, unless it is to end
+/// before.
 ///
 /// # Errors
-/// When remembered values cannot be read.
+/// When there is no result to speak of.
 pub(crate) fn run(
     compiled: &Compiled,
     run: &Run<'_>,
     tenant_data: Option<&Arc<Dir>>,
-) -> Result<Raw, RecallError> {
+    signal: Option<&Signal>,
+) -> Result<Raw, GivenUp> {
+    if signal.is_some_and(Signal::is_raised) {
+        return Err(GivenUp::Interrupted { fuel: 0 });
+    }
     let Ended {
         result,
         usage,
@@ -49,6 +64,7 @@ pub(crate) fn run(
     } = compiled.call(
         run.limits,
         run.fuel,
+        signal,
         || RunState::of(run, tenant_data),
         |store, instance| {
             let handle = instance
@@ -60,7 +76,12 @@ pub(crate) fn run(
         },
     );
     if let Some(error) = state.recall_error {
-        return Err(error);
+        return Err(GivenUp::Recall(error));
+    }
+    if state.interrupted {
+        // It has begun.
+        let fuel = usage.fuel.max(1);
+        return Err(GivenUp::Interrupted { fuel });
     }
     Ok(Raw {
         result,

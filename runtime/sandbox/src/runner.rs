@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use ringfence_model::{Limits, Manifest, RunLimits, Stop, StopCode, Usage, VersionId, excerpt};
 
+use crate::interrupt::OfThread;
+use crate::raw::GivenUp;
 use crate::{Prepared, RecallError, Run, RunReport, Sandbox, Sealed, UploadError};
 
 /// What is kept of the evidence against a run, in bytes.
@@ -29,8 +31,31 @@ pub enum RunError {
     /// Twice the process that ran it ended, the second time one that had run
     /// nothing else.
     Crashed(Crash),
-    /// It was in a process that died, and then it was not wanted any more.
+    /// It had not begun, or was in a process that died, and then it was not
+    /// wanted any more.
     Unwanted,
+    /// It was to end, and has ended without a result.
+    Interrupted {
+        /// What it used.
+        fuel: u64,
+    },
+}
+
+impl RunError {
+    pub(crate) fn of_given_up(why: GivenUp) -> Self {
+        match why {
+            GivenUp::Recall(error) => Self::Recall(error),
+            GivenUp::Interrupted { fuel } => Self::of_interrupt(fuel),
+        }
+    }
+
+    /// A run was to end, after so much fuel; after none, it had not begun.
+    pub fn of_interrupt(fuel: u64) -> Self {
+        match fuel {
+            0 => Self::Unwanted,
+            fuel => Self::Interrupted { fuel },
+        }
+    }
 }
 
 /// How a run ended the process that ran it, twice.
@@ -88,6 +113,21 @@ pub trait Progress {
     fn is_wanted(&mut self, index: usize) -> bool;
 }
 
+/// Ends runs that a runner makes, from other threads: they end within some
+/// milliseconds, without a result, and are told as such. So can those that did
+/// not begin yet.
+pub trait Interrupter: Send + Sync {
+    /// Other runs are made from now on: what was asked for is over.
+    fn begin(&self);
+
+    /// Asks the run at this index of those that are made now to end.
+    fn interrupt(&self, index: usize);
+
+    /// One that was asked to end has not: ends what it is in, if it is in
+    /// something of its own.
+    fn force(&self);
+}
+
 /// Makes runs, one after another. Each engine thread has one.
 pub trait Runner: Send {
     /// How many tasks are worth giving it at once.
@@ -96,6 +136,9 @@ pub trait Runner: Send {
     /// Makes these runs, in order. What a run recalls is asked for after
     /// those before it were told as ended.
     fn run(&mut self, tasks: &[Task<'_>], progress: &mut dyn Progress);
+
+    /// What ends its runs.
+    fn interrupter(&self) -> Arc<dyn Interrupter>;
 
     /// Looks whether all is well, while there is nothing to run. Called some
     /// times a second.
@@ -110,11 +153,14 @@ pub trait Runners: Send + Sync + 'static {
     /// When the host does not have what it takes.
     fn runner(&self) -> io::Result<Box<dyn Runner>>;
 
-    /// Makes one run beside all runners, for somebody who waits for it.
+    /// Sets up a runner for short runs, which goes before others where they
+    /// want the same cores.
     ///
     /// # Errors
-    /// When it did not take place.
-    fn run_aside(&self, task: &Task<'_>) -> Result<RunReport, RunError>;
+    /// When the host does not have what it takes.
+    fn express_runner(&self) -> io::Result<Box<dyn Runner>> {
+        self.runner()
+    }
 }
 
 /// Asks an upload's code for its manifest where the server's own process must
@@ -136,25 +182,35 @@ pub trait Describer: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Threads(pub Sandbox);
 
-impl Runner for Threads {
+/// Runs on one of them.
+struct Thread {
+    sandbox: Sandbox,
+    interrupter: Arc<OfThread>,
+}
+
+impl Runner for Thread {
     fn at_once(&self) -> usize {
         1
     }
 
     fn run(&mut self, tasks: &[Task<'_>], progress: &mut dyn Progress) {
         for (index, task) in tasks.iter().enumerate() {
-            progress.ended(index, self.run_aside(task));
+            let signal = self.interrupter.signal(index);
+            let run = self.sandbox.run_until(task.prepared, &task.run, &signal);
+            progress.ended(index, run);
         }
+    }
+
+    fn interrupter(&self) -> Arc<dyn Interrupter> {
+        Arc::clone(&self.interrupter) as _
     }
 }
 
 impl Runners for Threads {
     fn runner(&self) -> io::Result<Box<dyn Runner>> {
-        Ok(Box::new(self.clone()))
-    }
-
-    fn run_aside(&self, task: &Task<'_>) -> Result<RunReport, RunError> {
-        let run = self.0.run(task.prepared, &task.run);
-        run.map_err(RunError::Recall)
+        Ok(Box::new(Thread {
+            sandbox: self.0.clone(),
+            interrupter: Arc::new(self.0.interrupter()),
+        }))
     }
 }

@@ -10,15 +10,18 @@ use wasmtime::component::Linker;
 
 use crate::artifact::{Artifact, Artifacts};
 use crate::bindings::{self, Described, HandleParams, Handled};
+use crate::counts::{CodeCounts, Counter};
 use crate::failures::Failures;
 use crate::instance::{Code, Compiled, Prepared};
+use crate::interrupt::{OfThread, Signal};
+use crate::raw::GivenUp;
 use crate::state::RunState;
 use crate::stopwatch::Stopwatch;
-use crate::ticker::Ticker;
+use crate::ticker::{Ticker, Ticks};
 use crate::{
     Built, CompileHere, Compiler, Describer, Inspected, NothingRemembered, Recall, RecallError,
-    Run, RunReport, SandboxConfig, SandboxError, UploadError, engine_config, host, manifest, raw,
-    scan,
+    Run, RunError, RunReport, SandboxConfig, SandboxError, UploadError, engine_config, host,
+    manifest, raw, scan,
 };
 
 /// How much more time compiling a component again may take than its upload. A
@@ -42,6 +45,9 @@ struct Inner {
     /// Where code is run, if not in this process.
     describer: Option<Arc<dyn Describer>>,
     tenant_data: Option<Arc<Dir>>,
+    ticks: Ticks,
+    compiled: Counter,
+    loaded: Counter,
     _ticker: Ticker,
 }
 
@@ -123,7 +129,9 @@ impl Sandbox {
             config.artifact_bytes,
         )
         .map_err(|error| failed(&error))?;
-        let ticker = Ticker::start(engine.clone()).map_err(|error| failed(&error))?;
+        let ticks = Ticks::default();
+        let ticker = Ticker::start(engine.clone(), ticks.clone(), None);
+        let ticker = ticker.map_err(|error| failed(&error))?;
         let cache = Cache::builder()
             .max_capacity(config.cache_bytes)
             .weigher(|_, prepared: &Prepared| {
@@ -140,6 +148,9 @@ impl Sandbox {
                 cache,
                 describer,
                 tenant_data: config.tenant_data,
+                ticks,
+                compiled: Counter::default(),
+                loaded: Counter::default(),
                 _ticker: ticker,
             }),
         })
@@ -240,6 +251,7 @@ impl Sandbox {
     ) -> Result<Prepared, PrepareError> {
         let kept = self.inner.artifacts.load(version);
         if let Some(code) = kept.and_then(|artifact| self.load(&artifact).ok()) {
+            self.inner.loaded.count();
             return Ok(Prepared::new(version, code, manifest.clone()));
         }
         let bytes = component()
@@ -269,6 +281,7 @@ impl Sandbox {
     /// What a cheap look refuses is not handed to the compiler.
     fn build(&self, bytes: &[u8], limits: &Limits) -> Result<(Artifact, Built), UploadError> {
         scan::scan(bytes)?;
+        self.inner.compiled.count();
         let mut built = self.inner.compiler.build(bytes, limits)?;
         let artifact = Artifacts::fresh(built.layout, std::mem::take(&mut built.code));
         Ok((artifact, built))
@@ -288,6 +301,7 @@ impl Sandbox {
             &self.inner.linker,
             &component,
             artifact.layout(),
+            self.inner.ticks.clone(),
             artifact.size(),
         )?;
         Ok(Code::Here(Arc::new(compiled)))
@@ -297,6 +311,17 @@ impl Sandbox {
         let cache = &self.inner.cache;
         let is_hot = |version| cache.contains_key(&version);
         self.inner.artifacts.save(version, artifact, &is_hot);
+    }
+
+    /// How code came to be in memory, and how much of it is.
+    pub fn counts(&self) -> CodeCounts {
+        let inner = &self.inner;
+        CodeCounts {
+            compiled: inner.compiled.get(),
+            loaded: inner.loaded.get(),
+            versions: inner.cache.entry_count(),
+            bytes: inner.cache.weighted_size(),
+        }
     }
 
     /// Forgets a version that is no longer in the store: its artifact in
@@ -335,10 +360,39 @@ impl Sandbox {
     /// # Panics
     /// In a sandbox [without code](Sandbox::without_code).
     pub fn run(&self, prepared: &Prepared, run: &Run<'_>) -> Result<RunReport, RecallError> {
+        match self.run_unless(prepared, run, None) {
+            Ok(report) => Ok(report),
+            Err(GivenUp::Recall(error)) => Err(error),
+            Err(GivenUp::Interrupted { .. }) => unreachable!("nobody can have asked for it"),
+        }
+    }
+
+    /// The same, of a run that may be asked to end before.
+    pub(crate) fn run_until(
+        &self,
+        prepared: &Prepared,
+        run: &Run<'_>,
+        signal: &Signal,
+    ) -> Result<RunReport, RunError> {
+        let report = self.run_unless(prepared, run, Some(signal));
+        report.map_err(RunError::of_given_up)
+    }
+
+    /// What can ask for that.
+    pub(crate) fn interrupter(&self) -> OfThread {
+        OfThread::new(self.inner.engine.clone())
+    }
+
+    fn run_unless(
+        &self,
+        prepared: &Prepared,
+        run: &Run<'_>,
+        signal: Option<&Signal>,
+    ) -> Result<RunReport, GivenUp> {
         let Code::Here(compiled) = &prepared.code else {
             panic!("what is to be run in another process was to be run in this one");
         };
-        let raw = raw::run(compiled, run, self.inner.tenant_data.as_ref())?;
+        let raw = raw::run(compiled, run, self.inner.tenant_data.as_ref(), signal)?;
         Ok(raw.report(prepared.manifest(), run.limits, run.fuel))
     }
 }
@@ -349,6 +403,7 @@ pub(crate) fn describe(compiled: &Compiled, limits: &Limits) -> Result<Manifest,
     let ended = compiled.call(
         limits,
         limits.fuel,
+        None,
         || RunState::of_describe(limits, Arc::clone(&nothing)),
         |store, instance| {
             // Whether both are of our types shows here, once, and not in

@@ -10,8 +10,9 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use crate::instance::Compiled;
+use crate::interrupt::{Signal, Word};
 use crate::state::RunState;
-use crate::ticker::{Pause, Ticker};
+use crate::ticker::{Pause, Ticker, Ticks};
 use crate::wire::{Received, WireError, write_raw};
 use crate::{
     Layout, Recall, SandboxConfig, SandboxError, UploadError, engine_config, host, raw, sandbox,
@@ -26,7 +27,10 @@ pub struct Site {
     linker: Linker<RunState>,
     loaded: HashMap<Slot, Compiled>,
     tenant_data: Option<Arc<Dir>>,
+    ticks: Ticks,
     ticker: Option<Ticker>,
+    /// Where the server says which runs are to end.
+    said: Option<Arc<dyn Word>>,
     received: Option<Received>,
 }
 
@@ -44,19 +48,24 @@ impl Site {
             linker,
             loaded: HashMap::new(),
             tenant_data: config.tenant_data.clone(),
+            ticks: Ticks::default(),
             ticker: None,
+            said: None,
             received: None,
         })
     }
 
-    /// Starts the thread that keeps deadlines. Answers what stops their clock
+    /// Starts the thread that keeps deadlines, and looks at what the server
+    /// says about runs that are to end. Answers what stops the deadlines' clock
     /// while a run waits for the server, which is not the run's time.
     ///
     /// # Errors
     /// When there is no thread left.
-    pub fn start(&mut self) -> std::io::Result<Pause> {
-        let ticker = Ticker::start(self.engine.clone())?;
+    pub fn start(&mut self, said: Arc<dyn Word>) -> std::io::Result<Pause> {
+        let watched = Some(Arc::clone(&said));
+        let ticker = Ticker::start(self.engine.clone(), self.ticks.clone(), watched)?;
         let pause = ticker.pause();
+        self.said = Some(said);
         self.ticker = Some(ticker);
         Ok(pause)
     }
@@ -68,7 +77,7 @@ impl Site {
     pub fn load(&mut self, slot: Slot, file: &OwnedFd, layout: Layout) -> Result<(), UploadError> {
         let component = map(&self.engine, file).map_err(|error| UploadError::of_load(&error))?;
         // Its weight is kept by the server.
-        let compiled = Compiled::link(&self.linker, &component, layout, 0)?;
+        let compiled = Compiled::link(&self.linker, &component, layout, self.ticks.clone(), 0)?;
         self.loaded.insert(slot, compiled);
         Ok(())
     }
@@ -89,14 +98,15 @@ impl Site {
         }
     }
 
-    /// Makes the run that was received, and appends what it left to a
-    /// message. Answers how long it took, in microseconds.
+    /// Makes the run that was received, the one at this place of a batch, and
+    /// appends what it left to a message. Answers how long it took, in microseconds.
     ///
     /// # Errors
     /// When nothing was received, or not the code for it.
     pub fn run(
         &self,
         slot: Slot,
+        (batch, index): (u32, usize),
         recall: &Arc<dyn Recall>,
         out: &mut Vec<u8>,
     ) -> Result<u64, WireError> {
@@ -105,9 +115,11 @@ impl Site {
             .as_ref()
             .ok_or_else(|| WireError::new("no run"))?;
         let compiled = self.compiled(slot)?;
-        let raw = raw::run(compiled, &received.run(recall), self.tenant_data.as_ref());
-        // Why it could not be read is known where it was asked for.
-        write_raw(raw.ok(), out)
+        let said = self.said.as_ref();
+        let signal = said.map(|said| Signal::new(Arc::clone(said), batch, index));
+        let data = self.tenant_data.as_ref();
+        let raw = raw::run(compiled, &received.run(recall), data, signal.as_ref());
+        write_raw(raw, out)
     }
 
     /// Asks code for its manifest.

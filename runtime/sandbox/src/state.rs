@@ -8,9 +8,11 @@ use ringfence_model::{EventId, Limits, Recalled, RuleName};
 use wasmtime::ResourceLimiter;
 
 use crate::fuel::{Debt, HOST_CALL_FUEL};
+use crate::interrupt::Signal;
 use crate::log::LogBuffer;
 use crate::memory::{MemoryMeter, OutOfMemory};
 use crate::random::Random;
+use crate::ticker::Ticks;
 use crate::wasi::{TenantData, Wasi};
 use crate::{Recall, RecallError, Run, rewrite};
 
@@ -51,6 +53,8 @@ pub(crate) struct RunState {
     pub(crate) wasi: Option<Box<Wasi>>,
     /// Where its tenant's data are.
     pub(crate) data: Option<TenantData>,
+    /// When it is to end; none for what has no deadline of its own.
+    pub(crate) watch: Option<Watch>,
     seed: (EventId, Option<RuleName>),
     random: Option<Random>,
 }
@@ -76,6 +80,7 @@ impl RunState {
                 folders: Arc::clone(folders),
                 tenant: run.tenant.clone(),
             }),
+            watch: None,
             seed: (run.event.id, Some(run.rule.clone())),
             random: None,
         }
@@ -99,6 +104,7 @@ impl RunState {
             asked_now: false,
             wasi: None,
             data: None,
+            watch: None,
             seed: (EventId::from_bytes([0; 16]), None),
             random: None,
         }
@@ -156,6 +162,15 @@ impl RunState {
     pub(crate) fn asked_random(&self) -> bool {
         self.random.is_some()
     }
+}
+
+/// When a run is to end.
+pub(crate) struct Watch {
+    pub(crate) ticks: Ticks,
+    /// Its deadline.
+    pub(crate) until: u64,
+    /// Whether it is to end before.
+    pub(crate) signal: Option<Signal>,
 }
 
 fn lift_bytes(limits: &Limits) -> u64 {

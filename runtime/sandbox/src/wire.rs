@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bindings::{Effect, Failure};
 use crate::engine::FRAMES_MAX;
-use crate::raw::Raw;
+use crate::raw::{GivenUp, Raw};
 use crate::{Recall, Run, RunReport};
 
 /// What is said is not understood: the other side is broken, or hostile.
@@ -75,6 +75,22 @@ enum Returned {
     Stopped(String),
     /// What it recalled could not be read.
     Abandoned,
+    /// It was to end; after so much fuel it has.
+    Interrupted,
+}
+
+/// What is said about a run that is over.
+#[derive(Debug)]
+pub enum Left {
+    /// How it went.
+    Report(Box<RunReport>),
+    /// What it recalled could not be read.
+    Abandoned,
+    /// It was to end, and has after so much fuel; 0 if it had not begun.
+    Interrupted {
+        /// At most what it had.
+        fuel: u64,
+    },
 }
 
 /// Appends a run to a message.
@@ -207,19 +223,15 @@ impl Received {
     }
 }
 
-/// Appends what a run left to a message; none if what it recalled could not
-/// be read.
-pub(crate) fn write_raw(raw: Option<Raw>, out: &mut Vec<u8>) -> Result<u64, WireError> {
-    let Some(raw) = raw else {
-        let answer = Answer {
-            result: Returned::Abandoned,
-            usage: Usage::default(),
-            lines: Vec::new(),
-            truncated: false,
-            asked_now: false,
-            asked_random: false,
-        };
-        return write(&answer, out).map(|()| 0);
+/// Appends what a run left to a message.
+pub(crate) fn write_raw(raw: Result<Raw, GivenUp>, out: &mut Vec<u8>) -> Result<u64, WireError> {
+    let raw = match raw {
+        Ok(raw) => raw,
+        // Why it could not be read is known where it was asked for.
+        Err(GivenUp::Recall(_)) => return write_given_up(Returned::Abandoned, 0, out),
+        Err(GivenUp::Interrupted { fuel }) => {
+            return write_given_up(Returned::Interrupted, fuel, out);
+        }
     };
     let wall_us = raw.usage.wall_us;
     let answer = Answer {
@@ -237,9 +249,23 @@ pub(crate) fn write_raw(raw: Option<Raw>, out: &mut Vec<u8>) -> Result<u64, Wire
     write(&answer, out).map(|()| wall_us)
 }
 
-/// Reads what a run left, from a process that is not trusted, and checks it;
-/// none if it says that what the run recalled could not be read. What was
-/// recalled is known to who answered it.
+fn write_given_up(result: Returned, fuel: u64, out: &mut Vec<u8>) -> Result<u64, WireError> {
+    let answer = Answer {
+        result,
+        usage: Usage {
+            fuel,
+            ..Usage::default()
+        },
+        lines: Vec::new(),
+        truncated: false,
+        asked_now: false,
+        asked_random: false,
+    };
+    write(&answer, out).map(|()| 0)
+}
+
+/// Reads what a run left, from a process that is not trusted, and checks it.
+/// What was recalled is known to who answered it.
 ///
 /// # Errors
 /// When it cannot be read, or is more than a run can have left.
@@ -248,9 +274,11 @@ pub fn read_report(
     run: &Run<'_>,
     manifest: &Manifest,
     recalled: Vec<Recalled>,
-) -> Result<Option<RunReport>, WireError> {
-    let raw = read_raw(bytes, run, recalled)?;
-    Ok(raw.map(|raw| raw.report(manifest, run.limits, run.fuel)))
+) -> Result<Left, WireError> {
+    Ok(match read_raw(bytes, run, recalled)? {
+        Ok(raw) => Left::Report(Box::new(raw.report(manifest, run.limits, run.fuel))),
+        Err(left) => left,
+    })
 }
 
 /// What a run cannot have used is cut: what it is charged and shown as must
@@ -259,20 +287,24 @@ fn read_raw(
     bytes: &[u8],
     run: &Run<'_>,
     recalled: Vec<Recalled>,
-) -> Result<Option<Raw>, WireError> {
+) -> Result<Result<Raw, Left>, WireError> {
     let answer: Answer = postcard::from_bytes(bytes).map_err(error)?;
     let result = match answer.result {
         Returned::Effects(effects) => Ok(Ok(effects)),
         Returned::Failure(failure) => Ok(Err(failure)),
         Returned::Stopped(stop) => Err(read_stop(&stop)?),
-        Returned::Abandoned => return Ok(None),
+        Returned::Abandoned => return Ok(Err(Left::Abandoned)),
+        Returned::Interrupted => {
+            let fuel = answer.usage.fuel.min(run.fuel);
+            return Ok(Err(Left::Interrupted { fuel }));
+        }
     };
     let log = Log {
         lines: answer.lines,
         truncated: answer.truncated,
     };
     check_log(&log, run.limits)?;
-    Ok(Some(Raw {
+    Ok(Ok(Raw {
         result,
         usage: Usage {
             fuel: answer.usage.fuel.min(run.fuel),
@@ -401,9 +433,9 @@ mod tests {
         }
     }
 
-    fn told(raw: Raw) -> Result<Option<Raw>, WireError> {
+    fn told(raw: Result<Raw, GivenUp>) -> Result<Result<Raw, Left>, WireError> {
         let mut bytes = Vec::new();
-        write_raw(Some(raw), &mut bytes).unwrap();
+        write_raw(raw, &mut bytes).unwrap();
         with_run(&event(), |run| read_raw(&bytes, run, Vec::new()))
     }
 
@@ -432,7 +464,7 @@ mod tests {
             name: "a".into(),
             payload: "{}".into(),
         };
-        let fine = told(raw(Ok(Ok(vec![Effect::Act(action)]))))
+        let fine = told(Ok(raw(Ok(Ok(vec![Effect::Act(action)])))))
             .unwrap()
             .unwrap();
         assert_eq!(fine.usage.fuel, 1_000);
@@ -440,13 +472,19 @@ mod tests {
         assert!(fine.asked_now && matches!(fine.result, Ok(Ok(effects)) if effects.len() == 1));
 
         let long = Stop::new(StopCode::Trap, "x".repeat(STOP_BYTES_MAX + 1));
-        assert!(told(raw(Err(long))).is_err());
+        assert!(told(Ok(raw(Err(long)))).is_err());
         let mut chatty = raw(Ok(Ok(Vec::new())));
         chatty.log.lines.push(LogLine {
             level: LogLevel::Info,
             message: "x".repeat(101),
         });
-        assert!(told(chatty).is_err());
+        assert!(told(Ok(chatty)).is_err());
+
+        let interrupted = told(Err(GivenUp::Interrupted { fuel: 5_000 })).unwrap();
+        assert!(matches!(
+            interrupted,
+            Err(Left::Interrupted { fuel: 1_000 })
+        ));
     }
 
     proptest! {
@@ -456,7 +494,10 @@ mod tests {
             let read = with_run(&event(), |run| {
                 read_report(&bytes, run, &Manifest::default(), Vec::new())
             });
-            if let Ok(Some(report)) = read {
+            if let Ok(Left::Interrupted { fuel }) = read {
+                prop_assert!(fuel <= 1_000);
+            }
+            if let Ok(Left::Report(report)) = read {
                 prop_assert!(report.usage.fuel <= 1_000);
                 prop_assert!(report.outcome.is_err() || report.usage.output_bytes <= 200);
             }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use ringfence_engine::NewActivation;
 use ringfence_model::{Activation, Json, LimitOverrides, LoopPolicy, Mode, VersionId};
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,7 @@ use crate::body::{JSON_BYTES_MAX, JsonBody};
 use crate::config_schema::{self, CONFIG_BYTES_MAX};
 use crate::graph::Said;
 use crate::path::RulePath;
+use crate::pausing::{Receipt, in_force};
 use crate::problem::{Kind, Problem};
 use crate::wire;
 
@@ -145,25 +145,21 @@ async fn check(schema: Json, config: Json) -> Result<(), Problem> {
 
 /// End a rule's activation
 ///
-/// From the next event on; what runs is finished.
+/// Its runs are ended within some milliseconds; their events go on with their
+/// other rules. What slept for it is in the dead letters then.
 #[utoipa::path(
     delete, path = "/v1/tenants/{tenant}/rules/{rule}/activation", operation_id = "deactivate", tag = "rules",
     params(
         ("tenant" = String, Path, description = "The tenant's name."),
         ("rule" = String, Path, description = "The rule's name."),
     ),
-    responses((status = 204, description = "The rule has no version in force.")),
+    responses((status = 200, description = "The rule has no version in force.", body = Receipt)),
 )]
 pub(crate) async fn delete(
     access: Access<RulesWrite, RulePath>,
     State(app): State<Arc<App>>,
-) -> Result<StatusCode, Problem> {
+) -> Result<axum::Json<Receipt>, Problem> {
     let RulePath { tenant, rule } = &access.path;
-    if app.engine.deactivate(tenant, rule).await? {
-        return Ok(StatusCode::NO_CONTENT);
-    }
-    Err(Problem::new(
-        Kind::NO_ACTIVATION,
-        format!("Rule `{rule}` of tenant `{tenant}` has no version in force."),
-    ))
+    let halted = app.engine.deactivate(tenant, rule).await?;
+    in_force(&access.path, halted)
 }

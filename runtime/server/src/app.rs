@@ -10,6 +10,8 @@ use crate::auth::Authenticator;
 use crate::body::BodyMemory;
 use crate::lineage::Keyring;
 use crate::metrics::Metrics;
+use crate::portions::Portions;
+use crate::turns::Turns;
 
 /// Long polls at one moment, of all tenants.
 const POLLS_MAX: usize = 256;
@@ -20,6 +22,8 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) authenticator: Authenticator,
     pub(crate) body_memory: BodyMemory,
+    pub(crate) portions: Portions,
+    pub(crate) turns: Turns,
     pub(crate) lineage: Keyring,
     /// Bounds long polls.
     pub(crate) polls: Arc<Semaphore>,
@@ -40,6 +44,8 @@ impl App {
             metrics,
             authenticator: Authenticator::new(operator_token),
             body_memory: BodyMemory::default(),
+            portions: Portions::default(),
+            turns: Turns::of_runtime(),
             lineage,
             polls: Arc::new(Semaphore::new(POLLS_MAX)),
             stopping,

@@ -16,17 +16,21 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use moka::sync::Cache;
-use ringfence_model::{Digest, Limits, Scope, TenantId, Token};
+use ringfence_model::{Digest, Limits, PausedBy, Scope, TenantId, Token};
 use ringfence_store::Store;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
+use crate::body::Memory;
+use crate::connections::Asking;
 use crate::path::{Params, TenantPath, Tenanted};
-use crate::problem::{Kind, Problem};
+use crate::portions::{self, Portion};
+use crate::problem::{Kind, Problem, Refused};
+use crate::router::is_long_poll;
 
 /// What a tenant's token begins with.
 pub(crate) const TOKEN_PREFIX: &str = "rf_";
@@ -130,7 +134,8 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
         })
 }
 
-/// Lets only callers with a valid token through.
+/// Lets only callers with a valid token through, and of each tenant only as
+/// many at once as its portion allows.
 pub(crate) async fn authenticate(
     State(app): State<Arc<App>>,
     mut request: Request,
@@ -145,13 +150,68 @@ pub(crate) async fn authenticate(
     };
     match caller {
         Ok(Some(caller)) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+            if let Some(asking) = request.extensions().get::<Asking>() {
+                asking.is_known();
+            }
+            let uri = request.uri().clone();
+            let place = match &caller {
+                Caller::Operator => None,
+                Caller::Tenant(token) => match app.portions.enter(&token.tenant) {
+                    Ok(entered) => Some(entered),
+                    Err(problem) => {
+                        let response = problem.into_response();
+                        count_refusal(&app, &caller, &uri, &response);
+                        return response;
+                    }
+                },
+            };
+            request.extensions_mut().insert(caller.clone());
+            let (portion, place) = place.unzip();
+            if let Some(portion) = &portion {
+                request.extensions_mut().insert(Arc::clone(portion));
+            }
+            let turn = match takes_long(&request) {
+                true => Some(app.turns.turn(portion.as_deref()).await),
+                false => None,
+            };
+            let response = next.run(request).await;
+            drop(turn);
+            count_refusal(&app, &caller, &uri, &response);
+            match place {
+                Some(place) => portions::keep(response, place),
+                None => response,
+            }
         }
         Ok(None) => Problem::new(Kind::UNAUTHENTICATED, "The token is not known.")
             .hint("It may have been mistyped, or its tenant deleted. The operator makes a new one with `POST /v1/tenants/{tenant}/tokens`.")
             .into_response(),
         Err(problem) => problem.into_response(),
+    }
+}
+
+/// Whether a request is one for what may be a long list. One that waits for
+/// effects holds no thread meanwhile.
+fn takes_long(request: &Request) -> bool {
+    let uri = request.uri();
+    request.method() == Method::GET && uri.path().starts_with("/v1/tenants/") && !is_long_poll(uri)
+}
+
+/// Counts a refusal for the tenant that it is: the one that the token acts
+/// for, whatever the path says; of the operator's, the one in the path. One
+/// that does not exist has no counts.
+fn count_refusal(app: &App, caller: &Caller, uri: &Uri, response: &Response) {
+    let Some(&Refused(code)) = response.extensions().get() else {
+        return;
+    };
+    match caller {
+        Caller::Tenant(token) => app.engine.refused(&token.tenant, code),
+        Caller::Operator => {
+            let named = uri.path().strip_prefix("/v1/tenants/");
+            let named = named.and_then(|rest| rest.split('/').next());
+            if let Some(tenant) = named.and_then(|name| name.parse().ok()) {
+                app.engine.refused(&tenant, code);
+            }
+        }
     }
 }
 
@@ -216,6 +276,21 @@ impl FromRequestParts<Arc<App>> for Operator {
     }
 }
 
+/// For whom the caller acts.
+#[derive(Debug)]
+pub(crate) struct By(pub(crate) PausedBy);
+
+impl FromRequestParts<Arc<App>> for By {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &Arc<App>) -> Result<Self, Problem> {
+        Ok(Self(match caller(parts)? {
+            Caller::Operator => PausedBy::Operator,
+            Caller::Tenant(_) => PausedBy::Tenant,
+        }))
+    }
+}
+
 /// What a call needs of the caller.
 pub(crate) trait Right: Send + Sync {
     const SCOPE: Scope;
@@ -249,12 +324,26 @@ pub(crate) struct Access<R, P = TenantPath> {
     pub(crate) path: P,
     /// The tenant's limits.
     pub(crate) limits: Limits,
+    /// What the caller's requests may hold; none for the operator's.
+    portion: Option<Arc<Portion>>,
     right: PhantomData<R>,
 }
 
 impl<R, P: Tenanted> Access<R, P> {
     pub(crate) fn tenant(&self) -> &TenantId {
         self.path.tenant()
+    }
+
+    pub(crate) fn portion(&self) -> Option<&Portion> {
+        self.portion.as_deref()
+    }
+
+    /// Memory for the request's body.
+    pub(crate) fn memory<'a>(&'a self, app: &'a App) -> Memory<'a> {
+        Memory {
+            all: &app.body_memory,
+            own: self.portion(),
+        }
     }
 }
 
@@ -272,6 +361,7 @@ where
         Ok(Self {
             path,
             limits,
+            portion: parts.extensions.get().cloned(),
             right: PhantomData,
         })
     }

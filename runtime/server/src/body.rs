@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
+use crate::portions::Portion;
 use crate::problem::{Kind, Problem};
 use crate::refusals::overloaded;
 
@@ -24,8 +25,8 @@ pub(crate) const JSON_BYTES_MAX: usize = 64 * 1024;
 const ARRIVAL: Duration = Duration::from_secs(30);
 
 /// Bodies of all requests together, in units of `UNIT` bytes: 256 MiB.
-const UNIT: usize = 1024;
-const UNITS_MAX: usize = 256 * 1024;
+pub(crate) const UNIT: usize = 1024;
+pub(crate) const UNITS_MAX: usize = 256 * 1024;
 
 /// What all requests' bodies may take of memory.
 #[derive(Debug, Clone)]
@@ -35,6 +36,14 @@ impl Default for BodyMemory {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(UNITS_MAX)))
     }
+}
+
+/// Where a body's memory comes from: what there is for all, and of that its
+/// tenant's portion.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory<'a> {
+    pub(crate) all: &'a BodyMemory,
+    pub(crate) own: Option<&'a Portion>,
 }
 
 /// A body in memory, and its share of the memory for bodies, which is
@@ -47,12 +56,13 @@ pub(crate) struct Held {
 
 #[derive(Debug, Default)]
 pub(crate) struct Share {
-    permit: Option<OwnedSemaphorePermit>,
+    of_all: Option<OwnedSemaphorePermit>,
+    of_own: Option<OwnedSemaphorePermit>,
     bytes: usize,
 }
 
 impl Share {
-    fn grow(&mut self, memory: &BodyMemory, bytes: usize) -> Result<(), Problem> {
+    fn grow(&mut self, memory: Memory<'_>, bytes: usize) -> Result<(), Problem> {
         let units = |bytes: usize| bytes.div_ceil(UNIT);
         let more = units(self.bytes + bytes) - units(self.bytes);
         self.bytes += bytes;
@@ -60,14 +70,22 @@ impl Share {
             return Ok(());
         }
         let more = u32::try_from(more).unwrap_or(u32::MAX);
-        let permit = memory.0.clone().try_acquire_many_owned(more).map_err(|_| {
+        if let Some(portion) = memory.own {
+            merge(&mut self.of_own, portion.body(more)?);
+        }
+        let all = memory.all.0.clone();
+        let permit = all.try_acquire_many_owned(more).map_err(|_| {
             overloaded("The requests being read take all memory there is for them.")
         })?;
-        match &mut self.permit {
-            Some(held) => held.merge(permit),
-            None => self.permit = Some(permit),
-        }
+        merge(&mut self.of_all, permit);
         Ok(())
+    }
+}
+
+fn merge(held: &mut Option<OwnedSemaphorePermit>, more: OwnedSemaphorePermit) {
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
     }
 }
 
@@ -106,7 +124,7 @@ impl Bound {
 
 /// Reads a body within its bound.
 pub(crate) async fn read(
-    memory: &BodyMemory,
+    memory: Memory<'_>,
     headers: &HeaderMap,
     mut body: Body,
     bound: Bound,
@@ -225,7 +243,12 @@ impl<T: DeserializeOwned, const MAX: usize> FromRequest<Arc<App>> for JsonBody<T
             bytes: MAX,
             ..Bound::JSON
         };
-        let held = read(&app.body_memory, &parts.headers, body, bound).await?;
+        let portion = parts.extensions.get::<Arc<Portion>>();
+        let memory = Memory {
+            all: &app.body_memory,
+            own: portion.map(|portion| &**portion),
+        };
+        let held = read(memory, &parts.headers, body, bound).await?;
         parse(&held.bytes).map(Self)
     }
 }

@@ -17,6 +17,7 @@ use crate::auth::{Access, Read};
 use crate::body::JsonBody;
 use crate::page::{self, Page};
 use crate::path::Asked;
+use crate::portions::Portion;
 use crate::problem::{Kind, Problem};
 use crate::refusals::overloaded;
 use crate::wire;
@@ -77,6 +78,7 @@ pub(crate) async fn take(
     let page = if wait_ms == 0 {
         app.store().outgoing(access.tenant(), after, limit).await?
     } else {
+        let _own = access.portion().map(Portion::poll).transpose()?;
         let wait = Duration::from_millis(wait_ms);
         poll(&app, access.tenant(), after, limit, wait).await?
     };

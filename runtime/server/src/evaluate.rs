@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::{Extension, Json};
 use ringfence_engine::Evaluated;
 use ringfence_model::{
     Effect, Log, Meter, Mode, RuleName, RunLimits, Status, Stop, Usage, VersionId,
@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::auth::{Access, EventsWrite};
 use crate::cloudevents::{self, Form};
 use crate::events;
+use crate::peer::Peer;
 use crate::problem::{Kind, Problem};
 use crate::wire;
 
@@ -89,10 +90,21 @@ impl From<Evaluated> for EvaluatedRule {
     }
 }
 
+/// Nobody reads it; it is in the log.
+fn gone() -> Problem {
+    Problem::new(
+        Kind::BODY_INCOMPLETE,
+        "The client closed the connection before its evaluation was done.",
+    )
+}
+
 /// Run the matching rules on an event now
 ///
 /// Answers what they would do. Nothing is queued, followed up, remembered or
-/// delivered.
+/// delivered. The runs take their turns with the tenant's other runs, and use
+/// its share like them. What is not answered within `evaluate_ms` is given up,
+/// and so is what a client waits for that closes the connection. A tenant may
+/// wait for `evaluations_waiting` at one moment.
 #[utoipa::path(
     post, path = "/v1/tenants/{tenant}/evaluate", operation_id = "evaluate", tag = "events",
     params(("tenant" = String, Path, description = "The tenant's name.")),
@@ -109,6 +121,7 @@ impl From<Evaluated> for EvaluatedRule {
 pub(crate) async fn evaluate(
     access: Access<EventsWrite>,
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Evaluation>, Problem> {
@@ -120,15 +133,16 @@ pub(crate) async fn evaluate(
         )
         .hint("Send the event as `application/cloudevents+json`."));
     }
+    let place = app.engine.evaluation_place(access.tenant())?;
     let (mut events, share) = events::read(&app, &access, form, headers, body).await?;
     let event = events
         .pop()
         .ok_or_else(|| Problem::new(Kind::INVALID_EVENT, "The request holds no event."))?;
-    let evaluated = app
-        .engine
-        .evaluate(access.tenant(), event)
-        .await
-        .map_err(|error| Problem::from(error).outside_batch())?;
+    let evaluated = tokio::select! {
+        evaluated = app.engine.evaluate(place, event) => evaluated,
+        () = peer.gone() => return Err(gone()),
+    };
+    let evaluated = evaluated.map_err(|error| Problem::from(error).outside_batch())?;
     drop(share);
     let executions: Vec<EvaluatedRule> = evaluated.into_iter().map(Into::into).collect();
     let effects = executions

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use ringfence_engine::ActiveRule;
 use ringfence_model::{Event, EventId, ExecutionId, Origin, RuleName, Stop, VersionId};
@@ -19,10 +20,11 @@ use crate::body::{self, Bound, Share};
 use crate::cloudevents::{self, Form, Taker};
 use crate::path::IdPath;
 use crate::problem::{Kind, Problem};
+use crate::ratelimit;
 use crate::wire;
 
 /// A request's events together, in bytes.
-const EVENTS_BYTES_MAX: usize = 32 * 1024 * 1024;
+const EVENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Larger bodies are parsed on a thread of their own, so that they keep no
 /// other request waiting.
 const PARSED_HERE_BYTES_MAX: usize = 512 * 1024;
@@ -74,7 +76,7 @@ impl Serialize for Hex {
 /// Accept events
 ///
 /// Takes CloudEvents 1.0 over HTTP in structured, batch or binary form: up
-/// to 10,000 events and 32 MiB. All are accepted or none; when this answers,
+/// to 10,000 events and 8 MiB. All are accepted or none; when this answers,
 /// they are on disk. An event with a (source, id) that was accepted before is
 /// accepted again and not run again. An event that an effect caused belongs to
 /// the effect's cascade if it has the effect's `lineage`, as extension
@@ -94,21 +96,48 @@ impl Serialize for Hex {
             ("text/plain"),
         ),
     ),
-    responses((status = 202, description = "They are durable.", body = AcceptedView)),
+    responses((
+        status = 202, description = "They are durable.", body = AcceptedView,
+        headers(
+            ("RateLimit-Policy" = String, description = "What the tenant may send: `events` within a window, and `waiting` at all."),
+            ("RateLimit" = String, description = "What of that is left, also on answers 429 and 503."),
+        ),
+    )),
 )]
 pub(crate) async fn accept(
     access: Access<EventsWrite>,
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     body: Body,
+) -> Response {
+    let accepted = take(&app, &access, headers, body).await;
+    let mut response = accepted.into_response();
+    if let Some(allowance) = app.engine.allowance(access.tenant()) {
+        ratelimit::tell(&mut response, &allowance);
+    }
+    response
+}
+
+async fn take(
+    app: &App,
+    access: &Access<EventsWrite>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<(StatusCode, Json<AcceptedView>), Problem> {
     let form = cloudevents::form(&headers)?;
-    let (events, share) = read(&app, &access, form, headers, body).await?;
-    let receipts = app
-        .engine
-        .accept(access.tenant(), events)
-        .await
-        .map_err(|error| place(error.into(), form))?;
+    // Of a length that is not known it may be of any.
+    let length = body::declared(&headers).unwrap_or(u64::MAX);
+    let batch = (form == Form::Batch).then_some(length);
+    // What is certain to be refused is not read.
+    app.engine.may_accept(access.tenant(), batch)?;
+    let (events, share) = read(app, access, form, headers, body).await?;
+    let receipts = app.engine.accept(access.tenant(), events).await;
+    let receipts = receipts.map_err(|error| {
+        if let Some(length) = batch {
+            app.engine.batch_refused(access.tenant(), length, &error);
+        }
+        place(error.into(), form)
+    })?;
     drop(share);
     let accepted: Vec<AcceptedEvent> = receipts
         .into_iter()
@@ -147,18 +176,20 @@ pub(crate) async fn read(
         kind: Kind::BODY_TOO_LARGE,
         hint: "Nothing was accepted. Send the events in several batches.",
     };
-    let held = body::read(&app.body_memory, &headers, body, bound).await?;
+    let held = body::read(access.memory(app), &headers, body, bound).await?;
     let taker = Taker {
         tenant: access.tenant().clone(),
         now_us: app.now_us(),
         keys: app.lineage.keys(),
         of_request: None,
     };
-    let events = parse(form, headers, held.bytes, taker).await?;
+    let events = parse(app, access, form, headers, held.bytes, taker).await?;
     Ok((events, held.share))
 }
 
 async fn parse(
+    app: &App,
+    access: &Access<EventsWrite>,
     form: Form,
     headers: HeaderMap,
     bytes: Bytes,
@@ -169,6 +200,12 @@ async fn parse(
     if here {
         return Ok(work()?);
     }
+    let turn = app.turns.turn(access.portion()).await;
+    let work = move || {
+        let events = work();
+        drop(turn);
+        events
+    };
     match tokio::task::spawn_blocking(work).await {
         Ok(events) => Ok(events?),
         Err(error) => {
@@ -239,16 +276,18 @@ pub(crate) enum FateOutcome {
     Skipped {
         /// `percent`: the activation's share leaves this event out.
         /// `quarantined`: the rule ended the processes that ran it, and waits
-        /// to be activated again; its activation says how.
+        /// to be activated again; its activation says how. `deactivated`: it
+        /// was taken out of force before the event's turn.
         #[schema(value_type = String)]
         reason: SkipReason,
     },
     /// It wants the event and is still to be run on it.
     Waiting,
-    /// The rule is in quarantine; the event waits for it.
+    /// The rule is in quarantine or paused, or takes events first that came
+    /// before and waited for it; the event waits for it.
     Parked {
-        /// Until when at least, in microseconds since 1970; none if it ends
-        /// any moment.
+        /// Until when at least, where it is in quarantine, in microseconds
+        /// since 1970; missing if it ends any moment.
         #[serde(skip_serializing_if = "Option::is_none")]
         until_us: Option<u64>,
     },

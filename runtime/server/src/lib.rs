@@ -1,7 +1,9 @@
 //! HTTP API, authentication, problem responses, OpenAPI and metrics.
 //!
 //! One file per resource holds its handlers. Around them:
-//! - `serve` bounds connections and drains them at shutdown;
+//! - `serve` bounds connections and drains them at shutdown; `connections`
+//!   says who goes when there are too many, `patience` how long answers may
+//!   take, `portions` what one tenant's requests may hold;
 //! - `router` lists the routes, from which the OpenAPI document is made;
 //! - `auth` decides who calls and what they may do, before any handler runs;
 //! - `body`, `path`, `page` and `cloudevents` read what clients send, each
@@ -26,6 +28,7 @@ mod bundle;
 mod cascades;
 mod cloudevents;
 mod config_schema;
+mod connections;
 mod dead_letters;
 mod drawing;
 mod effects;
@@ -38,14 +41,19 @@ mod histogram;
 mod leftover;
 mod lineage;
 mod lineage_keys;
+mod memory;
 mod metrics;
 mod openapi;
 mod page;
 mod path;
+mod patience;
+mod pausing;
 mod peer;
+mod portions;
 mod problem;
 mod pulse;
 mod quarantine;
+mod ratelimit;
 mod refusals;
 mod router;
 mod rules;
@@ -53,6 +61,7 @@ mod serve;
 mod tenants;
 mod time;
 mod tokens;
+mod turns;
 mod usage;
 mod wire;
 

@@ -1,16 +1,20 @@
 //! All metrics of a server, each with its unit and meaning.
 //!
-//! No metric but one has a label that tenants choose, and that one
-//! (`reproduction_number`) shows at most 20 of them; so their number is bounded
-//! by the code. What happens per execution or event costs a few atomic
+//! No metric but `reproduction_number` and those that begin with `tenant_` has
+//! a label that tenants choose, and these show at most 20 of them; so their
+//! number is bounded by the code. `docs/metrics.md` lists all. What happens per execution or event costs a few atomic
 //! additions; the rest is counted per request.
 
+mod code;
+mod pauses;
 mod pulse;
+mod shares;
 
 pub(crate) use pulse::AlertEnd;
+use shares::Shares;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -18,11 +22,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-use ringfence_engine::{EventDone, Observer, Stats, VitalSigns};
+use ringfence_engine::{Engine, EventDone, Observer, Stats, VitalSigns};
 use ringfence_model::{AnomalyKind, RuleName, StopCode, TenantId, Usage};
 use tokio::sync::Notify;
 
 use crate::histogram::Histogram;
+use crate::problem::{Kind, Problem};
 
 /// Bounds of the buckets for times, in microseconds.
 const MICROS: &[u64] = &[
@@ -89,7 +94,11 @@ pub struct Metrics {
     executions: Executions,
     events: Events,
     moment: Moment,
+    pauses: pauses::Pauses,
     pulse: pulse::Pulse,
+    shares: shares::Tenants,
+    /// One at a time, so that what is shown never goes back.
+    scraping: tokio::sync::Mutex<()>,
     hasher: RandomState,
     bells: Box<[Notify]>,
     listeners: AtomicUsize,
@@ -135,14 +144,19 @@ struct Executions {
     stopped: Counter,
     /// Where `StopCode::ALL` has the code.
     dead_letters: Vec<Counter>,
+    /// The same for evaluations.
+    evaluated_ok: Counter,
+    evaluated_stopped: Counter,
     fuel_used: Counter,
     fuel: Histogram,
     wall: Histogram,
+    queueing: Histogram,
 }
 
 impl Executions {
     fn register(registry: &mut Registry) -> Self {
         let ended = Family::<Ended, Counter>::default();
+        let evaluated = Family::<Ended, Counter>::default();
         let dead_letters = Family::<Code, Counter>::default();
         let of_code = |code: &StopCode| {
             let code = code.as_str();
@@ -152,11 +166,19 @@ impl Executions {
             ok: member(&ended, &Ended { result: "ok" }),
             stopped: member(&ended, &Ended { result: "stopped" }),
             dead_letters: StopCode::ALL.iter().map(of_code).collect(),
+            evaluated_ok: member(&evaluated, &Ended { result: "ok" }),
+            evaluated_stopped: member(&evaluated, &Ended { result: "stopped" }),
             fuel_used: Counter::default(),
             fuel: Histogram::new(FUEL, 1.0),
             wall: Histogram::new(MICROS, MICROS_PER_SECOND),
+            queueing: Histogram::new(MICROS, MICROS_PER_SECOND),
         };
         registry.register("executions", "Executions made durable, by end", ended);
+        registry.register(
+            "evaluated_executions",
+            "Executions for evaluations, of which nothing is kept, by end",
+            evaluated,
+        );
         registry.register(
             "dead_letters",
             "Pieces of work put into the dead letters, by code",
@@ -177,6 +199,12 @@ impl Executions {
             "Wall-clock time of an execution",
             Unit::Seconds,
             executions.wall.clone(),
+        );
+        registry.register_with_unit(
+            "execution_queueing",
+            "How long an execution waited for a worker, once its subject did not keep it",
+            Unit::Seconds,
+            executions.queueing.clone(),
         );
         executions
     }
@@ -237,33 +265,91 @@ impl Events {
 struct Moment {
     tenants: Gauge,
     waiting: Gauge,
+    waiting_memory: Gauge,
     running: Gauge,
     committing: Gauge,
+    evaluations: Gauge,
+    reserved: Gauge,
+    workers: Gauge,
+    utilisation: Gauge<f64, AtomicU64>,
+    busy: Counter<f64, AtomicU64>,
     uploads_waiting: Gauge,
     uploads_compiling: Gauge,
+    overload_level: Gauge,
+    turn_wait: Gauge<f64, AtomicU64>,
+    memory: Gauge,
+    code: code::Code,
 }
 
 impl Moment {
     fn register(registry: &mut Registry) -> Self {
+        let (turn_wait, memory) = (Gauge::default(), Gauge::default());
+        registry.register_with_unit(
+            "turn_wait",
+            "The least that a tenant had to wait for its turn a moment ago",
+            Unit::Seconds,
+            turn_wait.clone(),
+        );
+        registry.register_with_unit(
+            "memory_used",
+            "Memory of the server and its processes",
+            Unit::Bytes,
+            memory.clone(),
+        );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
             gauge
         };
-        Self {
+        let moment = Self {
             tenants: gauge("tenants", "Tenants known"),
             waiting: gauge("events_waiting", "Events that wait, in memory and on disk"),
+            waiting_memory: gauge(
+                "waiting_memory_bytes",
+                "What those events that wait in memory take of it, about",
+            ),
             running: gauge("executions_running", "Executions running now"),
             committing: gauge(
                 "commits_waiting",
                 "Results of executions on their way to the disk",
             ),
+            evaluations: gauge("evaluations_waiting", "Evaluations that somebody waits for"),
             uploads_waiting: gauge(
                 "uploads_waiting",
                 "Uploads that arrive, or wait to be compiled",
             ),
             uploads_compiling: gauge("uploads_compiling", "Uploads that are compiled now"),
-        }
+            overload_level: gauge(
+                "overload_level",
+                "0: all are served; 1: the host is behind; 2: it is overloaded",
+            ),
+            workers: gauge("workers", "Workers, each of which makes one run at a time"),
+            turn_wait,
+            memory,
+            code: code::Code::register(registry),
+            reserved: Gauge::default(),
+            utilisation: Gauge::default(),
+            busy: Counter::default(),
+        };
+        registry.register_with_unit(
+            "memory_reserved",
+            "Memory set aside for executions that run",
+            Unit::Bytes,
+            moment.reserved.clone(),
+        );
+        registry.register_with_unit(
+            "utilisation",
+            "Part of the workers' time that was work, lately: 10 seconds ago counts half",
+            Unit::Other("ratio".into()),
+            moment.utilisation.clone(),
+        );
+        registry.register_with_unit(
+            "worker_busy",
+            "How long all workers together have been at work",
+            Unit::Seconds,
+            moment.busy.clone(),
+        );
+        moment
     }
 }
 
@@ -275,7 +361,10 @@ impl Default for Metrics {
             executions: Executions::register(&mut registry),
             events: Events::register(&mut registry),
             moment: Moment::register(&mut registry),
+            pauses: pauses::Pauses::register(&mut registry),
             pulse: pulse::Pulse::register(&mut registry),
+            shares: shares::Tenants::register(&mut registry),
+            scraping: tokio::sync::Mutex::default(),
             registry,
             hasher: RandomState::new(),
             bells: (0..BELLS).map(|_| Notify::new()).collect(),
@@ -306,6 +395,10 @@ impl Observer for Metrics {
         self.alert(AlertEnd::Lost);
     }
 
+    fn queued(&self, us: u64) {
+        self.executions.queueing.observe(us);
+    }
+
     fn dead_lettered(&self, _: &TenantId, code: StopCode) {
         // `ALL` lists the codes in the order of their definition.
         if let Some(counter) = self.executions.dead_letters.get(code as usize) {
@@ -325,6 +418,15 @@ impl Observer for Metrics {
         if usage.effects > 0 && stop.is_none() && self.listeners.load(Ordering::SeqCst) > 0 {
             self.bell(tenant).notify_waiters();
         }
+    }
+
+    fn evaluated(&self, _: &TenantId, usage: &Usage, stop: Option<StopCode>) {
+        let executions = &self.executions;
+        match stop {
+            None => executions.evaluated_ok.inc(),
+            Some(_) => executions.evaluated_stopped.inc(),
+        };
+        executions.fuel_used.inc_by(usage.fuel);
     }
 
     fn done(&self, event: &EventDone<'_>) {
@@ -373,19 +475,51 @@ impl Metrics {
         }
     }
 
-    /// All metrics in the OpenMetrics text format.
-    pub(crate) fn text(&self, stats: Stats, signs: &VitalSigns) -> Result<String, std::fmt::Error> {
+    /// All metrics as they are now, in the OpenMetrics text format.
+    pub(crate) async fn scrape(&self, engine: &Engine) -> Result<String, Problem> {
+        let _one_at_a_time = self.scraping.lock().await;
+        let shares = Shares::now(engine, &self.shares.listed()).await?;
+        let text = self.text(engine.stats(), &engine.vital_signs(), &shares);
+        text.map_err(|error| {
+            tracing::error!(%error, "writing metrics failed");
+            Problem::new(Kind::INTERNAL, "The metrics could not be written.")
+        })
+    }
+
+    fn text(
+        &self,
+        stats: Stats,
+        signs: &VitalSigns,
+        shares: &Shares,
+    ) -> Result<String, std::fmt::Error> {
+        self.pauses.set(&stats.pauses);
         self.pulse.set(signs);
+        self.shares.set(shares);
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.moment.tenants.set(signed(stats.tenants));
         self.moment.waiting.set(signed(stats.waiting));
+        self.moment.waiting_memory.set(signed(stats.waiting_memory));
         self.moment.running.set(signed(stats.running));
         self.moment.committing.set(signed(stats.committing));
+        self.moment.code.set(&stats.code);
         let moment = &self.moment;
+        moment.evaluations.set(signed(stats.evaluations));
+        moment.reserved.set(signed(stats.reserved_bytes));
+        moment.workers.set(signed(signs.workers));
+        moment.utilisation.set(signs.utilisation);
+        let busy_s = signs.busy_us as f64 / MICROS_PER_SECOND;
+        // Of floats that are not negative, the greater has the greater bits.
+        let busy = moment.busy.inner();
+        busy.fetch_max(busy_s.to_bits(), Ordering::Relaxed);
         moment.uploads_waiting.set(signed(stats.uploads_waiting));
         moment
             .uploads_compiling
             .set(signed(stats.uploads_compiling));
+        let pressure = &stats.pressure;
+        moment.overload_level.set(pressure.level as i64);
+        let seconds = pressure.queueing_us as f64 / MICROS_PER_SECOND;
+        moment.turn_wait.set(seconds);
+        moment.memory.set(signed(pressure.memory_bytes));
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
@@ -423,66 +557,4 @@ fn bounded_method(method: &axum::http::Method) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stop_codes_are_listed_in_the_order_of_their_definition() {
-        for (index, code) in StopCode::ALL.iter().enumerate() {
-            assert_eq!(*code as usize, index, "{code}");
-        }
-    }
-
-    #[test]
-    fn what_happens_is_counted() {
-        let metrics = Metrics::default();
-        let (tenant, rule) = ("acme".parse().unwrap(), "r".parse().unwrap());
-        let usage = Usage {
-            fuel: 20_000,
-            wall_us: 70,
-            ..Usage::default()
-        };
-        metrics.executed(&tenant, &rule, &usage, None);
-        metrics.executed(&tenant, &rule, &usage, Some(StopCode::OutOfFuel));
-        metrics.dead_lettered(&tenant, StopCode::OutOfFuel);
-        metrics.done(&EventDone {
-            tenant: &tenant,
-            event: ringfence_model::EventId::from_bytes([0; 16]),
-            depth: 0,
-            accepted_us: 1_000,
-            durable_us: 3_000,
-        });
-        metrics.accepted(3, 1);
-        metrics.answered(
-            &axum::http::Method::PATCH,
-            "/x",
-            404,
-            Some("no-path"),
-            Some(10),
-        );
-        let text = metrics
-            .text(
-                Stats {
-                    waiting: 5,
-                    ..Stats::default()
-                },
-                &VitalSigns::default(),
-            )
-            .unwrap();
-        for line in [
-            r#"ringfence_executions_total{result="ok"} 1"#,
-            r#"ringfence_dead_letters_total{code="out-of-fuel"} 1"#,
-            r#"ringfence_dead_letters_total{code="trap"} 0"#,
-            "ringfence_fuel_used_total 40000",
-            r#"ringfence_execution_wall_seconds_bucket{le="0.0001"} 2"#,
-            r#"ringfence_event_latency_seconds_bucket{le="0.0025",source="outside"} 1"#,
-            "ringfence_events_accepted_total 3",
-            "ringfence_events_duplicate_total 1",
-            "ringfence_events_waiting 5",
-            r#"ringfence_refusals_total{code="no-path"} 1"#,
-            r#"ringfence_http_requests_total{method="other",route="/x",status="404"} 1"#,
-        ] {
-            assert!(text.contains(line), "{line}\n{text}");
-        }
-    }
-}
+mod tests;

@@ -39,6 +39,16 @@ macro_rules! kinds {
     };
 }
 
+impl Kind {
+    /// Whether such refusals are what a server does when there is too much:
+    /// many at once, and no failure.
+    pub(crate) fn sheds_load(code: &str) -> bool {
+        [Self::HOST_BEHIND, Self::HOST_OVERLOADED, Self::OVERLOADED]
+            .iter()
+            .any(|kind| kind.code == code)
+    }
+}
+
 kinds! {
     BODY_INCOMPLETE = 400 "body-incomplete" "The request's body ended early.";
     INVALID_BODY = 400 "invalid-body" "The request's body does not have the expected members.";
@@ -55,6 +65,7 @@ kinds! {
     UNAUTHENTICATED = 401 "unauthenticated" "A valid bearer token is required.";
     MISSING_SCOPE = 403 "missing-scope" "The token does not have the scope that this call needs.";
     OPERATOR_ONLY = 403 "operator-only" "This call is the operator's.";
+    PAUSED_BY_OPERATOR = 403 "paused-by-operator" "The operator has paused it.";
     OTHER_TENANT = 403 "other-tenant" "The token acts for another tenant.";
     NO_ACTIVATION = 404 "no-activation" "The rule has no version in force.";
     NO_CASCADE = 404 "no-cascade" "There is no such cascade.";
@@ -69,6 +80,7 @@ kinds! {
     METHOD_NOT_ALLOWED = 405 "method-not-allowed" "The path does not take this method.";
     BODY_TIMEOUT = 408 "body-timeout" "The request's body did not arrive in time.";
     LIMIT_REACHED = 409 "limit-reached" "As many are kept as the tenant's limits allow.";
+    PAUSED = 409 "paused" "What was asked for is paused.";
     TOO_MANY_LINEAGE_KEYS = 409 "too-many-lineage-keys" "As many lineage keys are kept as the server keeps.";
     BATCH_TOO_LARGE = 413 "batch-too-large" "The batch has too many events.";
     BODY_TOO_LARGE = 413 "body-too-large" "The request's body is too large.";
@@ -86,11 +98,16 @@ kinds! {
     INVALID_PERCENT = 422 "invalid-percent" "The percentage is out of bounds.";
     NO_PLAN = 422 "no-plan" "There is no such plan.";
     UNSUPPORTED_SCHEMA = 422 "unsupported-schema" "The rule's configuration schema cannot be used.";
+    TOO_MANY_REQUESTS = 429 "too-many-requests" "As many requests of the tenant are answered at once as the server allows.";
     TOO_FAST = 429 "too-fast" "The tenant sends events faster than its limits allow.";
     UPLOADS_WAITING = 429 "uploads-waiting" "As many uploads wait as the server takes.";
+    TOO_MANY_EVALUATIONS = 429 "too-many-evaluations" "As many evaluations of the tenant are waited for as its limits allow.";
     TOO_MUCH_WAITING = 429 "too-much-waiting" "As much of the tenant waits as its limits allow.";
     INTERNAL = 500 "internal" "The server failed.";
     COMPILER_UNAVAILABLE = 503 "compiler-unavailable" "The compiler could not be run.";
+    EVALUATE_DEADLINE = 503 "evaluate-deadline" "The evaluation was not done in its time.";
+    HOST_BEHIND = 503 "host-behind" "The host is behind, and the tenant uses more than its share of it.";
+    HOST_OVERLOADED = 503 "host-overloaded" "The host is overloaded; it takes nothing from anybody.";
     OVERLOADED = 503 "overloaded" "The server has too much to do at the moment.";
     SHUTTING_DOWN = 503 "shutting-down" "The server is shutting down.";
     STORAGE_FAILED = 503 "storage-failed" "The storage failed; nothing was changed.";

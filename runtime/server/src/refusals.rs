@@ -1,6 +1,6 @@
 //! Which problem each error of the engine, the store and the sandbox is.
 
-use ringfence_engine::EngineError;
+use ringfence_engine::{EngineError, Level, NoPlace, TurnedAway};
 use ringfence_model::{LimitError, PolicyError};
 use ringfence_sandbox::UploadError;
 use ringfence_store::StoreError;
@@ -100,12 +100,22 @@ impl From<EngineError> for Problem {
                 .at(format!("events[{index}].data"))
                 .over(limit, bytes)
                 .hint("Send a reference to what is large, or ask the operator to raise `event_bytes`."),
-            EngineError::TooMuchWaiting { waiting, limit, .. } => {
-                Self::new(Kind::TOO_MUCH_WAITING, detail())
+            EngineError::TooMuchWaiting {
+                waiting,
+                limit,
+                retry_after_us,
+                ..
+            } => match retry_after_us {
+                Some(micros) => Self::new(Kind::TOO_MUCH_WAITING, detail())
                     .over(limit, waiting)
-                    .retry_after(RETRY_AFTER_S)
-                    .hint("Nothing of this request was accepted; send it again later.")
-            }
+                    .retry_after(seconds(micros))
+                    .hint("Nothing of this request was accepted; send it again later."),
+                None => batch_too_large(detail(), limit),
+            },
+            EngineError::TurnedAway(ref away) => turned_away(detail(), away),
+            EngineError::NoMemory => Self::new(Kind::OVERLOADED, detail())
+                .retry_after(UPLOAD_RETRY_AFTER_S)
+                .hint("Nothing was kept; try again later."),
             EngineError::TooFast {
                 rate,
                 burst,
@@ -117,6 +127,18 @@ impl From<EngineError> for Problem {
                     .retry_after(UPLOAD_RETRY_AFTER_S)
                     .hint("Nothing was kept; upload it again later.")
             }
+            EngineError::EvaluationsWaiting(refused) => too_many_evaluations(detail(), refused),
+            EngineError::EvaluateDeadline { limit_ms, .. } => {
+                Self::new(Kind::EVALUATE_DEADLINE, detail())
+                    .limit(limit_ms)
+                    .retry_after(RETRY_AFTER_S)
+                    .hint("What had not begun is not run. Ask for fewer at a time, or the operator to raise `evaluate_ms` or `concurrent_executions`.")
+            }
+            EngineError::Paused(_) => Self::new(Kind::PAUSED, detail()).hint(
+                "Events are accepted all the same, and wait. `POST .../resume` lets what is paused go on.",
+            ),
+            EngineError::PausedByOperator(_) => Self::new(Kind::PAUSED_BY_OPERATOR, detail())
+                .hint("Only the operator can resume what the operator has paused."),
             EngineError::Draining => shutting_down(),
             EngineError::Thread(_) => {
                 tracing::error!(%error, "the engine failed");
@@ -154,12 +176,45 @@ fn too_fast(detail: String, rate: u64, burst: u64, retry_after_us: Option<u64>) 
     match retry_after_us {
         Some(micros) => Problem::new(Kind::TOO_FAST, detail)
             .limit(rate)
-            .retry_after(micros.div_ceil(MICROS_PER_SECOND).max(RETRY_AFTER_S))
+            .retry_after(seconds(micros))
             .hint("Nothing of this request was accepted; send it again later."),
-        None => Problem::new(Kind::BATCH_TOO_LARGE, detail)
-            .limit(burst)
-            .hint("Nothing was accepted. Send the events in several batches."),
+        None => batch_too_large(detail, burst),
     }
+}
+
+fn too_many_evaluations(detail: String, refused: NoPlace) -> Problem {
+    let (kind, limit, usage) = match refused {
+        NoPlace::OfTenant { limit } => (Kind::TOO_MANY_EVALUATIONS, limit, limit),
+        NoPlace::OfHost { taken, limit, .. } => (Kind::OVERLOADED, limit, taken),
+    };
+    Problem::new(kind, detail)
+        .over(limit, usage)
+        .retry_after(RETRY_AFTER_S)
+        .hint("Nothing was run. Wait for answers before you ask for more, or send events instead: they wait.")
+}
+
+/// More at once than the limit would ever allow.
+fn batch_too_large(detail: String, limit: u64) -> Problem {
+    Problem::new(Kind::BATCH_TOO_LARGE, detail)
+        .limit(limit)
+        .hint("Nothing was accepted. Send the events in several batches.")
+}
+
+/// When to try again, rounded up so that it is not too early.
+fn seconds(micros: u64) -> u64 {
+    micros.div_ceil(MICROS_PER_SECOND).max(RETRY_AFTER_S)
+}
+
+fn turned_away(detail: String, away: &TurnedAway) -> Problem {
+    let problem = match away.level {
+        Level::Overloaded => Problem::new(Kind::HOST_OVERLOADED, detail),
+        Level::Fine | Level::Behind => {
+            Problem::new(Kind::HOST_BEHIND, detail).over(away.share_percent, away.demand_percent)
+        }
+    };
+    problem
+        .retry_after(seconds(away.retry_after_us))
+        .hint("Nothing of this request took effect; send it again later. What was accepted before is done.")
 }
 
 fn no_tenant(detail: String) -> Problem {

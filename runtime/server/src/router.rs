@@ -18,7 +18,7 @@ use crate::openapi::{self, Document};
 use crate::problem::{self, Kind, Problem, Refused};
 use crate::{
     activations, anomalies, bundle, cascades, dead_letters, effects, evaluate, events, executions,
-    graph, health, lineage_keys, quarantine, rules, tenants, tokens, usage,
+    graph, health, lineage_keys, pausing, quarantine, rules, tenants, tokens, usage,
 };
 
 /// All routes, with the document that describes them.
@@ -32,6 +32,12 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(rules::get))
         .routes(routes!(rules::versions, rules::upload))
         .routes(routes!(activations::put, activations::delete))
+        .routes(routes!(pausing::pause_host))
+        .routes(routes!(pausing::resume_host))
+        .routes(routes!(pausing::pause_tenant))
+        .routes(routes!(pausing::resume_tenant))
+        .routes(routes!(pausing::pause_rule))
+        .routes(routes!(pausing::resume_rule))
         .routes(routes!(quarantine::lift))
         .routes(routes!(quarantine::discard))
         .routes(routes!(graph::get))
@@ -106,7 +112,7 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let timed = (!is_poll).then_some(micros);
     app.metrics.answered(&method, route, status, refused, timed);
     let _entered = span.enter();
-    if status >= 500 {
+    if status >= 500 && !refused.is_some_and(Kind::sheds_load) {
         tracing::warn!(status, code = refused, micros, "request failed");
     } else {
         tracing::debug!(status, code = refused, micros, "request answered");
@@ -114,7 +120,8 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     response
 }
 
-fn is_long_poll(uri: &Uri) -> bool {
+/// Whether a request may wait for effects.
+pub(crate) fn is_long_poll(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| query.contains("wait_ms="))
 }
 

@@ -49,7 +49,8 @@ pub(crate) struct RuleDetails {
     newest: VersionRecord,
     /// How many versions are kept.
     versions: usize,
-    /// Events that wait for the end of its quarantine.
+    /// Events that wait for it: for the end of its quarantine or of a pause, or
+    /// for their turn after that.
     parked: u64,
 }
 
@@ -230,7 +231,7 @@ pub(crate) async fn upload(
     let place = app
         .engine
         .upload_place(tenant, bytes.min(limits.component_bytes))?;
-    let held = body::read(&app.body_memory, &headers, body, bound).await?;
+    let held = body::read(access.memory(&app), &headers, body, bound).await?;
     let upload = app.engine.upload(tenant, rule, held.bytes, place);
     let (mut record, created) = tokio::select! {
         uploaded = upload => uploaded?,

@@ -11,18 +11,21 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ringfence_engine::Engine;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use crate::alerts::{Alerts, AlertsConfig};
 use crate::app::App;
+use crate::connections::{Connections, Place};
 use crate::lineage::{self, Keyring};
+use crate::memory;
 use crate::metrics::Metrics;
+use crate::patience::Patient;
 use crate::peer::Peer;
 use crate::router::router;
 
-/// Connections at one moment; more wait to be accepted.
+/// Connections at one moment; for more, idle ones have to go, or they wait.
 const CONNECTIONS_MAX: usize = 1024;
 /// A request's head, from the moment that the connection waits for it: also
 /// how long a connection may be idle.
@@ -30,6 +33,9 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 /// A request's head, in bytes; also the buffer per connection.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 100;
+/// How long a client may keep its answer waiting, with a second more for each
+/// 16 KiB that it takes.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
 /// How long requests that were begun have after the shutdown began.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// After a failure to accept, most likely for want of file descriptors.
@@ -45,6 +51,11 @@ pub struct ServerConfig {
     pub lineage_ttl_s: u64,
     /// How alerts are delivered.
     pub alerts: AlertsConfig,
+    /// Connections at one moment. When there are more, one that is idle is
+    /// closed for each.
+    pub connections: usize,
+    /// How long a client may keep its answer waiting.
+    pub answer_time: Duration,
 }
 
 impl ServerConfig {
@@ -55,6 +66,8 @@ impl ServerConfig {
             operator_token,
             lineage_ttl_s: 24 * 60 * 60,
             alerts: AlertsConfig::default(),
+            connections: CONNECTIONS_MAX,
+            answer_time: ANSWER_TIME,
         }
     }
 }
@@ -97,13 +110,23 @@ pub async fn serve(
         stopping.clone(),
     ));
     let tidying = tokio::spawn(lineage::tidy(Arc::clone(&app)));
+    let watching = tokio::spawn(memory::watch(Arc::clone(&app)));
     tracing::info!(%address, "listening");
-    let mut connections = accept(listener, &router(app), shutdown, &stopping).await;
+    let conversation = Conversation {
+        router: router(app),
+        stopping,
+        answer_time: config.answer_time,
+    };
+    let places = Connections::new(config.connections);
+    let mut connections = accept(listener, &conversation, &places, shutdown).await;
     tracing::info!(open = connections.len(), "shutting down");
     // The receivers are gone only if no connection is open.
     let _ = stop.send(true);
+    // It holds a receiver.
+    drop(conversation);
     drain(&mut connections).await;
     tidying.abort();
+    watching.abort();
     engine.drain().await;
     // Nobody waits for a receiver that does not answer.
     if let Some(alerts) = alerts {
@@ -114,43 +137,43 @@ pub async fn serve(
     Ok(())
 }
 
+/// What each connection is answered with.
+#[derive(Clone)]
+struct Conversation {
+    router: Router,
+    stopping: watch::Receiver<bool>,
+    answer_time: Duration,
+}
+
 /// Accepts connections until the shutdown, and answers those that are open.
 async fn accept(
     listener: TcpListener,
-    router: &Router,
+    conversation: &Conversation,
+    places: &Connections,
     shutdown: impl Future<Output = ()>,
-    stopping: &watch::Receiver<bool>,
 ) -> JoinSet<()> {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
+    // A client that is there and has no place yet; at most one.
+    let mut arrived = None;
     loop {
-        let next = next_connection(&listener, &room);
-        let (stream, permit) = tokio::select! {
+        tokio::select! {
             () = &mut shutdown => return connections,
-            Some(finished) = connections.join_next() => {
-                report(finished);
-                continue;
+            Some(finished) = connections.join_next() => report(finished),
+            stream = next_connection(&listener), if arrived.is_none() => arrived = Some(stream),
+            place = places.place(), if arrived.is_some() => {
+                if let Some(stream) = arrived.take() {
+                    connections.spawn(conversation.clone().hold(stream, place));
+                }
             }
-            connection = next => connection,
-        };
-        let (router, stopping) = (router.clone(), stopping.clone());
-        connections.spawn(async move {
-            converse(stream, router, stopping).await;
-            drop(permit);
-        });
+        }
     }
 }
 
-async fn next_connection(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // Only a closed semaphore fails, and this one is never closed.
-    let permit = room.clone().acquire_owned().await.ok();
+async fn next_connection(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, _)) => return stream,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -159,41 +182,60 @@ async fn next_connection(
     }
 }
 
-/// Answers the requests of one connection.
-async fn converse(stream: TcpStream, router: Router, mut stopping: watch::Receiver<bool>) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection was gone at once");
-        return;
-    }
-    let peer = Peer::new(stream);
-    let watched = peer.clone();
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<_>| {
-        let router = router.clone();
-        request.extensions_mut().insert(watched.clone());
-        async move { Ok::<_, Infallible>(into_ok(router.oneshot(request.map(Body::new)).await)) }
-    });
-    let mut connection = std::pin::pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME)
-            .max_buf_size(HEAD_BYTES_MAX)
-            .max_headers(HEADERS_MAX)
-            // A client that has sent half a body and closes its side is
-            // still told what is wrong.
-            .half_close(true)
-            .serve_connection(TokioIo::new(peer), service)
-    );
-    // An error means that the server is gone, which is the same.
-    let stopped = async { stopping.wait_for(|stopping| *stopping).await.map(drop) };
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        _ = stopped => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+impl Conversation {
+    /// Answers the requests of one connection.
+    async fn hold(self, stream: TcpStream, place: Place) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection was gone at once");
+            return;
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
+        let Self {
+            router,
+            mut stopping,
+            answer_time,
+        } = self;
+        let peer = Peer::new(stream);
+        let (watched, asking) = (peer.clone(), place.asking());
+        let place = &place;
+        let service = hyper::service::service_fn(move |mut request: hyper::Request<_>| {
+            let router = router.clone();
+            let extensions = request.extensions_mut();
+            extensions.insert(watched.clone());
+            extensions.insert(asking.clone());
+            async move {
+                let answer = router.oneshot(request.map(Body::new)).await;
+                place.answered();
+                Ok::<_, Infallible>(into_ok(answer))
+            }
+        });
+        let connection = TokioIo::new(Patient::new(peer, answer_time));
+        let mut connection = std::pin::pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIME)
+                .max_buf_size(HEAD_BYTES_MAX)
+                .max_headers(HEADERS_MAX)
+                // A client that has sent half a body and closes its side is
+                // still told what is wrong.
+                .half_close(true)
+                .serve_connection(connection, service)
+        );
+        // An error means that the server is gone, which is the same.
+        let stopped = async { stopping.wait_for(|stopping| *stopping).await.map(drop) };
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = place.dismissed() => {
+                tracing::debug!("an idle connection made room for another");
+                return;
+            }
+            _ = stopped => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use ringfence_engine::{EngineError, TenantChange};
 use ringfence_model::{
-    CyclePolicy, Inference, LimitOverrides, Limits, LoopPolicy, Tenant, TenantId, Webhook,
+    CyclePolicy, Inference, LimitOverrides, Limits, LoopPolicy, Paused, Tenant, TenantId, Webhook,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -19,6 +19,7 @@ use crate::auth::{Access, Operator, Read};
 use crate::body::JsonBody;
 use crate::page::{self, Page};
 use crate::path::{Asked, Params, TenantPath, parsed};
+use crate::pausing::Receipt;
 use crate::problem::{Kind, Problem};
 use crate::wire;
 
@@ -89,6 +90,10 @@ pub(crate) struct TenantView {
     /// Where its alerts go; the secret is not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook: Option<WebhookView>,
+    /// Nothing of it is run; missing where it is not paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<wire::Paused>)]
+    paused: Option<Paused>,
     /// Since when, in microseconds since 1970.
     created_us: u64,
 }
@@ -115,6 +120,7 @@ impl TenantView {
                 .policy
                 .webhook
                 .map(|webhook| WebhookView { url: webhook.url }),
+            paused: tenant.paused,
             created_us: tenant.created_us,
         }
     }
@@ -221,22 +227,21 @@ pub(crate) async fn list(
 
 /// Remove a tenant and everything of it
 ///
-/// Its tokens, rules, events, executions and dead letters are gone with it.
+/// Its tokens, rules, events, executions and dead letters are gone with it. Its
+/// runs are ended within some milliseconds.
 #[utoipa::path(
     delete, path = "/v1/tenants/{tenant}", operation_id = "deleteTenant", tag = "tenants",
     params(("tenant" = String, Path, description = "The tenant's name.")),
-    responses((status = 204, description = "It is gone.")),
+    responses((status = 200, description = "It is gone.", body = Receipt)),
 )]
 pub(crate) async fn delete(
     _: Operator,
     Params(path): Params<TenantPath>,
     State(app): State<Arc<App>>,
-) -> Result<StatusCode, Problem> {
-    let existed = app.engine.delete_tenant(&path.tenant).await?;
+) -> Result<Json<Receipt>, Problem> {
+    let deleted = app.engine.delete_tenant(&path.tenant).await?;
     app.authenticator.forget();
-    if existed {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(gone(&path.tenant))
-    }
+    app.portions.forget(&path.tenant);
+    let halted = deleted.ok_or_else(|| gone(&path.tenant))?;
+    Ok(Json(halted.into()))
 }

@@ -55,6 +55,28 @@ pub(crate) struct Activation {
     /// Why it is not run now. Activating it again lifts this.
     #[schema(required = false, nullable = false)]
     quarantine: Option<Quarantine>,
+    /// Somebody has paused it. Activating it again does not lift this.
+    #[schema(required = false, nullable = false)]
+    paused: Option<Paused>,
+}
+
+/// That something is not run until somebody resumes it.
+#[derive(ToSchema)]
+pub(crate) struct Paused {
+    /// Since when, in microseconds since 1970.
+    since_us: u64,
+    /// Who paused it. What the operator has paused, a tenant cannot resume.
+    by: PausedBy,
+}
+
+/// Who paused something.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+pub(crate) enum PausedBy {
+    /// The tenant, by a token of its own.
+    Tenant,
+    /// The operator.
+    Operator,
 }
 
 /// That a rule is not run any more, with the evidence.

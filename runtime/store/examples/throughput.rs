@@ -182,6 +182,7 @@ async fn main() {
             plan: "standard".into(),
             limits: ringfence_model::LimitOverrides::default(),
             policy: ringfence_model::Policy::default(),
+            paused: None,
             created_us: 0,
         };
         store.put_tenant(tenant).await.unwrap();

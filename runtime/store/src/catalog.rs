@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use ringfence_model::{
-    Activation, Digest, Limits, LineageKey, Manifest, RuleName, Tenant, TenantId, Token, VersionId,
+    Activation, Digest, Limits, LineageKey, Manifest, Paused, RuleName, Tenant, TenantId, Token,
+    VersionId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,17 @@ pub enum PutVersion {
     Created,
     /// The rule had it already; this is its record.
     Existed(Box<VersionRecord>),
+}
+
+/// A rule in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleInForce {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which, and how.
+    pub activation: Activation,
+    /// What its version declares.
+    pub manifest: Manifest,
 }
 
 /// Tenants, tokens, rules, versions and activations, and the keys for lineage
@@ -108,6 +120,21 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// A tenant's activations in the order of the rules' names.
     async fn activations(&self, tenant: &TenantId) -> Result<Vec<Activation>>;
+
+    /// Keeps that the whole host is paused, or is not.
+    async fn put_host_pause(&self, paused: Option<Paused>) -> Result<()>;
+
+    /// Whether the whole host is paused.
+    async fn host_pause(&self) -> Result<Option<Paused>>;
+
+    /// The rules in force of all tenants, in the order of the tenants' names and
+    /// then of their own, beginning after `after`. `Damaged` if the version of
+    /// one is not there.
+    async fn rules_in_force(
+        &self,
+        after: Option<(&TenantId, &RuleName)>,
+        limit: u32,
+    ) -> Result<Vec<RuleInForce>>;
 
     /// Keeps a new key for lineage tokens; answers it with its number, which
     /// is greater than that of all others. Fails with `Full` where

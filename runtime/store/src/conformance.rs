@@ -36,6 +36,8 @@ pub async fn run<P: Place>(make: impl Fn() -> P) {
     catalog::versions(&make()).await;
     catalog::version_limits(&make()).await;
     catalog::activations(&make()).await;
+    catalog::pauses(&make()).await;
+    catalog::rules_in_force(&make()).await;
     lineage::keys_are_numbered_and_the_newest_stays(&make()).await;
     lineage::keys_are_bounded(&make()).await;
     lineage::an_execution_knows_what_led_to_it(&make()).await;
@@ -60,6 +62,7 @@ pub async fn run<P: Place>(make: impl Fn() -> P) {
     cascades::the_tree_is_told_up_and_down(&make()).await;
     parked::events_sleep_and_wake(&make()).await;
     parked::sleepers_are_given_up(&make()).await;
+    parked::sleepers_are_kept(&make()).await;
     journal::executions_are_found(&make()).await;
     journal::dead_letters_are_found(&make()).await;
     journal::the_outbox_is_read_and_emptied(&make()).await;

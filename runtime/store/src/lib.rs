@@ -11,7 +11,7 @@ mod journal;
 mod log;
 mod sqlite;
 
-pub use catalog::{Catalog, LINEAGE_KEYS_MAX, NewVersion, PutVersion, VersionRecord};
+pub use catalog::{Catalog, LINEAGE_KEYS_MAX, NewVersion, PutVersion, RuleInForce, VersionRecord};
 pub use error::StoreError;
 pub use journal::{
     ANOMALIES_MAX, AnomalyRecord, CascadeRecord, Counts, DeadLetter, DeadLetterFilter, EventRecord,

@@ -111,6 +111,8 @@ pub enum SkipReason {
     Percent,
     /// It ended the processes that ran it; see its activation.
     Quarantined,
+    /// It was taken out of force before the event's turn.
+    Deactivated,
 }
 
 /// A follow-up event of a run.
@@ -153,7 +155,7 @@ pub struct RunCommit {
     pub state_bytes_max: u64,
     /// Set when the event has nothing left to do.
     pub completion: Option<Completion>,
-    /// With a completion: rules in quarantine that the event waits for. It
+    /// With a completion: rules in quarantine, or paused, that the event waits for. It
     /// then is not finished but sleeps; see [`Log::wake`].
     pub parks: Vec<RuleName>,
     /// Whether the event sleeps. If it does not, or does unexpectedly, the
@@ -191,15 +193,17 @@ pub struct Woken {
     pub parked: Vec<RuleName>,
 }
 
-/// How many events wait for a rule in quarantine.
+/// That an event sleeps for a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
     /// Whose.
     pub tenant: TenantId,
     /// Which rule.
     pub rule: RuleName,
-    /// Events.
-    pub events: u64,
+    /// The event's place.
+    pub seq: Seq,
+    /// What it is about.
+    pub subject: Option<String>,
 }
 
 /// That an event is finished.
@@ -246,11 +250,30 @@ pub trait Log: Send + Sync + 'static {
     async fn backlog(&self) -> Result<Vec<Backlog>>;
 
     /// A tenant's waiting events in the order of the log, beginning after
-    /// `after`.
-    async fn pending(&self, tenant: &TenantId, after: Seq, limit: u32) -> Result<Vec<Pending>>;
+    /// `after`: at most `limit`, and none after the one with which they have
+    /// `bytes` or more, as by `Event::size`.
+    async fn pending(
+        &self,
+        tenant: &TenantId,
+        after: Seq,
+        limit: u32,
+        bytes: u64,
+    ) -> Result<Vec<Pending>>;
 
-    /// How many events wait for which rule.
-    async fn parked(&self) -> Result<Vec<Parked>>;
+    /// Which events sleep for which rules: by tenant, rule and place, beginning
+    /// after `after`.
+    async fn parked(&self, after: Option<&Parked>, limit: u32) -> Result<Vec<Parked>>;
+
+    /// Those that sleep for a rule since before `before_us` count as asleep
+    /// since `now_us`, both in microseconds since 1970: they sleep for as long
+    /// as it takes.
+    async fn keep(
+        &self,
+        tenant: &TenantId,
+        rule: &RuleName,
+        before_us: u64,
+        now_us: u64,
+    ) -> Result<()>;
 
     /// Events that sleep: of one rule, in the order of the log, or those that
     /// have been asleep since before a time (microseconds since 1970), the

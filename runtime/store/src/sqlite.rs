@@ -9,6 +9,7 @@ mod catalog;
 mod cleanup;
 mod commit;
 mod fault;
+mod in_force;
 mod job;
 mod journal;
 mod ledgers;

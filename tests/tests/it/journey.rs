@@ -248,8 +248,8 @@ async fn the_server_tells_how_it_is() {
     acme.run(&[created("c-1", "urgent")]).await;
 
     let anonymous = server.operator().with_token(None);
-    for path in ["/healthz", "/readyz"] {
-        assert_eq!(anonymous.get(path).await.expect(200)["status"], "ok");
+    for (path, status) in [("/healthz", "ok"), ("/readyz", "ready")] {
+        assert_eq!(anonymous.get(path).await.expect(200)["status"], status);
     }
     anonymous
         .get("/metrics")

@@ -369,7 +369,7 @@ async fn a_rule_lowers_only_what_bounds_rules() {
         assert!(problem["hint"].is_string(), "{problem}");
         refused += 1;
     }
-    assert_eq!(refused, 10, "{of_rules}");
+    assert_eq!(refused, 12, "{of_rules}");
 }
 
 /// Runs that fill the tenant's memory go one after the other, and all are

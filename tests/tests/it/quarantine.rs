@@ -220,7 +220,8 @@ async fn what_sleeps_for_a_rule_that_is_taken_out_of_force_is_given_up() {
     later.extend(endless(&acme, 28, 2).await);
     acme.wait_until_done(&later[8..]).await;
     let path = acme.path("/rules/infinite-loop/activation");
-    assert_eq!(acme.api.delete(&path).await.status, 204);
+    let receipt = acme.api.delete(&path).await.expect(200);
+    assert_eq!(receipt["parked"], 8, "{receipt}");
     let counts = acme.settle().await;
     assert_eq!((counts.done, counts.dead_lettered), (0, 30), "{counts:?}");
     let mut told: Vec<Value> = Vec::new();

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -28,6 +28,18 @@ fn workers(server: &Server) -> Vec<PathBuf> {
         .collect()
 }
 
+/// How nice a process is: see proc_pid_stat(5), of which the fields after the
+/// name are counted here.
+fn nice(process: &Path) -> i64 {
+    let stat = fs::read_to_string(process.join("stat")).expect("the process lives");
+    let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+    let nice = fields
+        .split_whitespace()
+        .nth(16)
+        .expect("it has a nice value");
+    nice.parse().expect("a number")
+}
+
 #[tokio::test]
 async fn a_worker_has_its_channel_and_nothing_else() {
     let server = Server::start_with("workers = 2\n").await;
@@ -36,7 +48,18 @@ async fn a_worker_has_its_channel_and_nothing_else() {
     let urgent = event("conversation.created", "c", json!({"priority": "urgent"}));
     acme.run(&[urgent]).await;
     let workers = workers(&server);
-    assert_eq!(workers.len(), 3, "two that run events, one for the rest");
+    assert_eq!(
+        workers.len(),
+        4,
+        "two that run events, one beside them for cheap runs, one for the rest"
+    );
+    let own = nice(&PathBuf::from(format!("/proc/{}", server.id())));
+    let gives_way = |worker: &&PathBuf| nice(worker) > own;
+    assert_eq!(
+        workers.iter().filter(gives_way).count(),
+        3,
+        "all but that for cheap runs leave the cores to the server first"
+    );
     for worker in workers {
         let read = |name| fs::read_to_string(worker.join(name)).expect("the worker lives");
         let status = read("status");
@@ -62,7 +85,8 @@ async fn a_worker_has_its_channel_and_nothing_else() {
                 || target.starts_with("pipe:")
                 || target == "/dev/null"
                 || target.ends_with("/pagemap")
-                || target.starts_with("/memfd:ringfence-artifact");
+                || target.starts_with("/memfd:ringfence-artifact")
+                || target.starts_with("/memfd:ringfence-word");
             assert!(expected, "a worker holds {target}");
         }
     }

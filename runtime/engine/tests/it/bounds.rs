@@ -105,7 +105,8 @@ async fn an_evaluation_leaves_nothing() {
     let version = host.activate("three-strikes").await;
     for _ in 0..4 {
         let event = spam(&host, 1, "m-1", "eve");
-        let evaluated = host.engine.evaluate(&host.tenant, event).await.unwrap();
+        let place = host.engine.evaluation_place(&host.tenant).unwrap();
+        let evaluated = host.engine.evaluate(place, event).await.unwrap();
         assert_eq!(evaluated.len(), 1);
         assert_eq!(evaluated[0].version, version);
         assert_eq!(evaluated[0].outcome.as_ref().unwrap().len(), 1);

@@ -62,7 +62,7 @@ async fn root_events_go_before_what_a_loop_set_off() {
         };
         assert_eq!(done.state, EventState::Done);
         // Far more than are in memory, each of them older.
-        let waiting = store.pending(&host.tenant, 0, 500).await.unwrap();
+        let waiting = store.pending(&host.tenant, 0, 500, u64::MAX).await.unwrap();
         let older = waiting.iter().filter(|older| older.seq < done.seq);
         assert_eq!(older.count(), 500);
         assert!(waiting.iter().all(|one| one.event.lineage.depth > 0));

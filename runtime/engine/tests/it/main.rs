@@ -7,8 +7,12 @@
 
 mod bounds;
 mod dampening;
+mod evaluate;
+mod fair;
 mod host;
 mod lineage;
 mod memory;
+mod overload;
 mod quarantine;
 mod recovery;
+mod windows;

@@ -37,7 +37,8 @@ async fn a_rule_that_kills_two_workers_in_evaluations_waits_too() {
     let host = host(folder.path()).await;
     host.activate("escalate-urgent").await;
     let large = urgent(&host, 1, LARGE);
-    let evaluated = host.engine.evaluate(&host.tenant, large).await.unwrap();
+    let place = host.engine.evaluation_place(&host.tenant).unwrap();
+    let evaluated = host.engine.evaluate(place, large).await.unwrap();
     let stop = evaluated[0].outcome.as_ref().unwrap_err();
     assert_eq!(stop.code, StopCode::CrashedWorker);
     let activation = host.engine.activations(&host.tenant).unwrap().remove(0);

@@ -8,16 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_model::{Event, Limits, Manifest, VersionId};
-use ringfence_sandbox::{Crash, Progress, RunError, RunReport, Runner, Sealed, Task, UploadError};
+use ringfence_sandbox::{
+    BATCH_RUNS_MAX, Crash, Interrupter, Progress, RunError, RunReport, Runner, Sealed, Task,
+    UploadError,
+};
 
 use super::ending::{Cause, Ending};
+use super::interrupt::OfLane;
 use super::peer::{Worker, gone};
 use super::workers::Setting;
 use crate::confine::Layers;
 use crate::timer::Timer;
 
-/// Runs in one batch.
-const BATCH_MAX: usize = 32;
+/// Runs in one batch: as many as can be told apart.
+const BATCH_MAX: usize = BATCH_RUNS_MAX;
 
 /// Bytes of runs on their way to a worker. The socket holds as many: so
 /// sending never waits for a worker that waits for its answers to be taken.
@@ -39,7 +43,10 @@ const SAID_AGAIN: Duration = Duration::from_secs(10);
 /// One worker process after another.
 pub(super) struct Lane {
     setting: Arc<Setting>,
+    /// Whether its workers give way to the server.
+    gives_way: bool,
     worker: Option<Worker>,
+    interrupter: Arc<OfLane>,
     /// Whether the worker owes answers.
     busy: bool,
     /// Until when it is not said again that no worker can be started.
@@ -78,9 +85,19 @@ impl Lane {
     pub(super) fn new(setting: Arc<Setting>) -> Self {
         Self {
             setting,
+            gives_way: true,
             worker: None,
+            interrupter: Arc::default(),
             busy: false,
             said: None,
+        }
+    }
+
+    /// One whose workers do not give way to the server.
+    pub(super) fn express(setting: Arc<Setting>) -> Self {
+        Self {
+            gives_way: false,
+            ..Self::new(setting)
         }
     }
 
@@ -94,10 +111,14 @@ impl Lane {
             // A panic came between it and its answers.
             self.worker = None;
             self.busy = false;
+            self.interrupter.ended();
         }
         match &mut self.worker {
             Some(worker) => Ok(worker),
-            none => Ok(none.insert(Worker::start(&self.setting)?)),
+            none => {
+                let (setting, interrupter) = (&self.setting, &self.interrupter);
+                Ok(none.insert(Worker::start(setting, self.gives_way, interrupter)?))
+            }
         }
     }
 
@@ -111,7 +132,11 @@ impl Lane {
             };
         };
         let process = worker.id();
-        let ending = worker.end(error);
+        let mut ending = worker.end(error);
+        if self.interrupter.ended() {
+            ending.cause = Cause::Somebody;
+            ending.how = "it was ended, because a run in it was to end and did not".to_owned();
+        }
         tracing::error!(process, runs, how = %ending, "a worker process ended; another takes its place");
         ending
     }
@@ -124,12 +149,15 @@ impl Lane {
         }
     }
 
-    /// Hands runs over and takes their reports. Answers how many runs ended.
+    /// Hands runs over, of which the first has this place in its batch, and
+    /// takes their reports. Answers how many runs ended.
     fn attempt(
         &mut self,
         tasks: &[Task<'_>],
+        first: usize,
         mut ended: impl FnMut(usize, Result<RunReport, RunError>),
     ) -> (usize, Result<(), Fault>) {
+        let interrupter = Arc::clone(&self.interrupter);
         let worker = match self.worker() {
             Ok(worker) => worker,
             Err(error) => return (0, Err(Fault::None(error))),
@@ -139,14 +167,14 @@ impl Lane {
             return (0, Err(Fault::Gone));
         }
         let fresh = !worker.is_used();
-        if let Err(error) = worker.send(tasks) {
+        if let Err(error) = worker.send(tasks, (interrupter.batch(), first)) {
             let ending = self.bury(&error, tasks.len());
             return (0, Err(Fault::Died(Death { ending, fresh })));
         }
         self.busy = true;
         for (index, task) in tasks.iter().enumerate() {
             let received = match &mut self.worker {
-                Some(worker) => worker.receive(task),
+                Some(worker) => worker.receive(task, || interrupter.is_raised(first + index)),
                 None => Err(gone()),
             };
             match received {
@@ -239,7 +267,8 @@ impl Runner for Lane {
         let mut held: Option<Held> = None;
         while next < tasks.len() {
             held = held.filter(|held| next < held.until);
-            if held.is_some() && !progress.is_wanted(next) {
+            let is_to_end = self.interrupter.is_raised(next);
+            if is_to_end || held.is_some() && !progress.is_wanted(next) {
                 progress.ended(next, Err(RunError::Unwanted));
                 next += 1;
                 continue;
@@ -249,8 +278,9 @@ impl Runner for Lane {
                 None => window(&tasks[next..]),
             };
             let batch = &tasks[next..next + count];
-            let (done, end) =
-                self.attempt(batch, |index, result| progress.ended(next + index, result));
+            let (done, end) = self.attempt(batch, next, |index, result| {
+                progress.ended(next + index, result);
+            });
             let until = next + count;
             next += done;
             if done > 0 {
@@ -278,6 +308,10 @@ impl Runner for Lane {
                 }
             }
         }
+    }
+
+    fn interrupter(&self) -> Arc<dyn Interrupter> {
+        Arc::clone(&self.interrupter) as _
     }
 
     fn tend(&mut self) {

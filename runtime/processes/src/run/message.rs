@@ -23,12 +23,15 @@ pub(super) const SETUP: u8 = 1;
 pub(super) const LOAD: u8 = 2;
 /// Code is not needed any more.
 pub(super) const FORGET: u8 = 3;
-/// A run.
+/// A run: its code, its batch and its place in it, and what it is given.
 pub(super) const RUN: u8 = 4;
 /// What a run asked for.
 pub(super) const VALUE: u8 = 5;
 /// Code is to be asked for its manifest.
 pub(super) const DESCRIBE: u8 = 6;
+/// After the first: with it comes the memory in which stands which runs are to
+/// end.
+pub(super) const WORD: u8 = 7;
 
 /// From the worker: it is set up.
 pub(super) const READY: u8 = 65;
@@ -133,6 +136,21 @@ pub(super) fn slot(bytes: &[u8]) -> io::Result<(Slot, &[u8])> {
         .split_first_chunk()
         .ok_or_else(|| broken("a message is too short"))?;
     Ok((Slot::from_le_bytes(*slot), rest))
+}
+
+/// Appends a run's place: its batch, and which of it.
+pub(super) fn write_place(batch: u32, index: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(&batch.to_le_bytes());
+    // Beyond what can be told apart, which is far less.
+    out.push(u8::try_from(index).unwrap_or(u8::MAX));
+}
+
+/// Splits it off.
+pub(super) fn place(bytes: &[u8]) -> io::Result<((u32, usize), &[u8])> {
+    let short = || broken("a message is too short");
+    let (batch, rest) = bytes.split_first_chunk().ok_or_else(short)?;
+    let (&index, rest) = rest.split_first().ok_or_else(short)?;
+    Ok(((u32::from_le_bytes(*batch), usize::from(index)), rest))
 }
 
 /// The other side does not keep to what is said here.

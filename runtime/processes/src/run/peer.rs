@@ -3,19 +3,23 @@
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_model::{Entry, Limits, Recalled, VersionId};
 use ringfence_sandbox::{
-    RECALLS_MAX, RunError, RunReport, Sealed, Slot, Task, read_report, write_run,
+    Left, RECALLS_MAX, RunError, RunReport, Sealed, Slot, Task, read_report, write_run,
 };
 
 use super::ending::Ending;
+use super::interrupt::OfLane;
 use super::loaded::{Loaded, Step};
 use super::message::{
     self, ASK, DESCRIBE, DESCRIBED, DESCRIBED_BYTES_MAX, Describe, Described, FORGET, LOAD, Load,
-    READY, REPORT, RUN, Ready, SETUP, Setup, broken, json, read_json, write_value,
+    READY, REPORT, RUN, Ready, SETUP, Setup, WORD, broken, json, read_json, write_place,
+    write_value,
 };
+use super::word::SharedWord;
 use super::workers::Setting;
 use crate::child::{Child, ChildKind};
 use crate::confine::Layers;
@@ -69,11 +73,21 @@ impl Worker {
         self.child.id()
     }
 
-    /// Starts one and waits until it has confined itself.
-    pub(super) fn start(setting: &Setting) -> io::Result<Self> {
+    /// Starts one, which gives way to the server or not, and waits until it has
+    /// confined itself. From then on its runs can be ended.
+    pub(super) fn start(
+        setting: &Setting,
+        gives_way: bool,
+        interrupter: &OfLane,
+    ) -> io::Result<Self> {
         let config = &setting.config;
         let mut child = Child::start(&setting.program, ChildKind::Run, DESCRIBED_BYTES_MAX)?;
-        let layers = set_up(&mut child, setting);
+        if gives_way {
+            child.give_way();
+        }
+        let word = Arc::new(SharedWord::new()?);
+        let socket = child.channel.socket()?;
+        let layers = set_up(&mut child, setting, &word);
         let layers = match layers {
             Ok(layers) => layers,
             Err(error) => {
@@ -83,6 +97,7 @@ impl Worker {
                 )));
             }
         };
+        interrupter.started(word, socket);
         Ok(Self {
             child,
             loaded: Loaded::new(config.code_bytes_max),
@@ -92,12 +107,17 @@ impl Worker {
         })
     }
 
-    /// Sends all of a batch. Only the code that it needs may make it wait.
-    pub(super) fn send(&mut self, tasks: &[Task<'_>]) -> io::Result<()> {
+    /// Sends all of a batch, or a part of it that begins with the run at this
+    /// place. Only the code that it needs may make it wait.
+    pub(super) fn send(
+        &mut self,
+        tasks: &[Task<'_>],
+        (batch, first): (u32, usize),
+    ) -> io::Result<()> {
         self.used = true;
         let deadlines = tasks.iter().map(|task| task.run.limits.deadline_ms);
         self.wait_at_most(deadlines.max().unwrap_or(0));
-        for task in tasks {
+        for (index, task) in (first..).zip(tasks) {
             let prepared = task.prepared;
             let code = prepared.sealed();
             let code = code.ok_or_else(|| broken("code that is in this process"))?;
@@ -106,6 +126,7 @@ impl Worker {
             self.child.channel.push(|out| {
                 out.push(RUN);
                 out.extend_from_slice(&slot.to_le_bytes());
+                write_place(batch, index, out);
                 written = write_run(&task.run, out);
             })?;
             written.map_err(io::Error::other)?;
@@ -135,7 +156,12 @@ impl Worker {
     }
 
     /// Waits for the report of a run, and answers what it asks for.
-    pub(super) fn receive(&mut self, task: &Task<'_>) -> io::Result<Result<RunReport, RunError>> {
+    /// `is_to_end` says whether it was asked to end.
+    pub(super) fn receive(
+        &mut self,
+        task: &Task<'_>,
+        is_to_end: impl Fn() -> bool,
+    ) -> io::Result<Result<RunReport, RunError>> {
         let (mut recalled, mut failed) = (Vec::<Recalled>::new(), None);
         let mut timer = Timer::after(self.timeout);
         self.child.channel.set_timer(timer);
@@ -152,11 +178,16 @@ impl Worker {
                         return Ok(Err(RunError::Recall(error)));
                     }
                     let manifest = task.prepared.manifest();
-                    let report = read_report(report, &task.run, manifest, recalled);
-                    let report = report.map_err(io::Error::other)?;
-                    return report
-                        .map(Ok)
-                        .ok_or_else(|| broken("a run was given up without a reason"));
+                    let left = read_report(report, &task.run, manifest, recalled);
+                    return match left.map_err(io::Error::other)? {
+                        Left::Report(report) => Ok(Ok(*report)),
+                        Left::Interrupted { fuel } if is_to_end() => {
+                            Ok(Err(RunError::of_interrupt(fuel)))
+                        }
+                        Left::Interrupted { .. } | Left::Abandoned => {
+                            Err(broken("a run was given up without a reason"))
+                        }
+                    };
                 }
                 (ASK, key) => {
                     if failed.is_some() {
@@ -214,7 +245,7 @@ impl Worker {
     }
 }
 
-fn set_up(child: &mut Child, setting: &Setting) -> io::Result<Layers> {
+fn set_up(child: &mut Child, setting: &Setting, word: &SharedWord) -> io::Result<Layers> {
     let config = &setting.config;
     let channel = &mut child.channel;
     channel.set_timer(Timer::after(START));
@@ -229,6 +260,8 @@ fn set_up(child: &mut Child, setting: &Setting) -> io::Result<Layers> {
         Some(folder) => channel.flush_with(folder.as_fd())?,
         None => channel.flush()?,
     }
+    channel.push(|out| out.push(WORD))?;
+    channel.flush_with(word.as_fd())?;
     let Some(frame) = channel.next()? else {
         return Err(gone());
     };

@@ -13,8 +13,9 @@ use ringfence_sandbox::{Pause, Recall, RecallError, SandboxConfig, Site, Slot};
 use super::courier::Courier;
 use super::message::{
     self, ASK, DESCRIBE, DESCRIBED, Describe, FORGET, LOAD, Load, MESSAGE_BYTES_MAX, READY, REPORT,
-    RUN, Ready, SETUP, Setup, VALUE, broken, json, read_json, read_value,
+    RUN, Ready, SETUP, Setup, VALUE, WORD, broken, json, read_json, read_value,
 };
+use super::word::SharedWord;
 use crate::channel::Channel;
 use crate::child::own_channel_with_descriptors;
 use crate::confine::{self, Bounds, Calls, Layers, STATUS};
@@ -109,8 +110,9 @@ pub fn run_main() -> io::Result<()> {
         true => Some(Arc::new(Dir::from_std_file(channel.descriptor()?.into()))),
         false => None,
     };
+    let word = word(&mut channel)?;
     let mut site = site(&setup, tenant_data.clone())?;
-    let (pause, courier, layers) = confine(&mut site, &setup, tenant_data.as_deref())?;
+    let (pause, courier, layers) = confine(&mut site, word, &setup, tenant_data.as_deref())?;
     channel.push(json(READY, &Ready { layers }))?;
     channel.flush()?;
     let link = Arc::new(Link {
@@ -131,6 +133,17 @@ pub fn run_main() -> io::Result<()> {
     Ok(())
 }
 
+/// Where it stands which runs are to end.
+fn word(channel: &mut Channel) -> io::Result<Arc<SharedWord>> {
+    let Some(frame) = channel.next()? else {
+        return Err(gone());
+    };
+    let (WORD, _) = message::kind(frame)? else {
+        return Err(broken("the second message is to come with a word"));
+    };
+    SharedWord::of(channel.descriptor()?).map(Arc::new)
+}
+
 /// What runs need, reserved: the engine looks into /proc, which is closed
 /// later.
 fn site(setup: &Setup, tenant_data: Option<Arc<Dir>>) -> io::Result<Site> {
@@ -149,12 +162,13 @@ fn site(setup: &Setup, tenant_data: Option<Arc<Dir>>) -> io::Result<Site> {
 /// calls after it, because that is for all, and starting one takes some.
 fn confine(
     site: &mut Site,
+    word: Arc<SharedWord>,
     setup: &Setup,
     tenant_data: Option<&Dir>,
 ) -> io::Result<(Pause, Courier, Layers)> {
     let status = File::open(STATUS)?;
     let landlock = confine::close_files(tenant_data.map(Dir::as_fd))?;
-    let pause = site.start()?;
+    let pause = site.start(word)?;
     let courier = Courier::start()?;
     let bounds = Bounds {
         memory_bytes: setup.headroom_bytes,
@@ -180,8 +194,8 @@ struct Worker {
 
 /// What a message asks for.
 enum Wish {
-    /// The run that the site has received.
-    Run(Slot),
+    /// The run that the site has received, with its batch and its place in it.
+    Run(Slot, (u32, usize)),
     Load(Load),
     Forget(Slot),
     Describe(Box<Describe>),
@@ -194,7 +208,7 @@ impl Worker {
             return Ok(false);
         };
         match wish {
-            Wish::Run(slot) => self.run(slot)?,
+            Wish::Run(slot, place) => self.run(slot, place)?,
             Wish::Load(Load { slot, layout }) => {
                 let file = self.link.channel().descriptor()?;
                 let loaded = self.site.load(slot, &file, layout);
@@ -229,12 +243,12 @@ impl Worker {
         }
     }
 
-    fn run(&mut self, slot: Slot) -> io::Result<()> {
+    fn run(&mut self, slot: Slot, place: (u32, usize)) -> io::Result<()> {
         self.answer.clear();
         if self.link.channel().unsent() > 0 {
             self.courier.call(&self.link);
         }
-        let run = self.site.run(slot, &self.recall, &mut self.answer);
+        let run = self.site.run(slot, place, &self.recall, &mut self.answer);
         self.unsent_us += run.map_err(io::Error::other)?;
         let channel = &mut *self.link.channel();
         channel.push(|out| {
@@ -254,9 +268,10 @@ fn wish(site: &mut Site, frame: &[u8]) -> io::Result<Wish> {
     let (kind, rest) = message::kind(frame)?;
     Ok(match kind {
         RUN => {
-            let (slot, run) = message::slot(rest)?;
+            let (slot, rest) = message::slot(rest)?;
+            let (place, run) = message::place(rest)?;
             site.receive(run).map_err(io::Error::other)?;
-            Wish::Run(slot)
+            Wish::Run(slot, place)
         }
         LOAD => Wish::Load(read_json(rest)?),
         FORGET => Wish::Forget(message::slot(rest)?.0),

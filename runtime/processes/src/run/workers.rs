@@ -1,5 +1,5 @@
 //! Worker processes of one server: a lane for each of its threads that run
-//! rules, and others for what somebody waits for.
+//! rules, and others for uploads' `describe`.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cap_std::fs::Dir;
 use ringfence_model::{Limits, Manifest, VersionId};
 use ringfence_sandbox::{
-    Describer, Progress, RunError, RunReport, Runner, Runners, Sealed, Task, UploadError,
+    Describer, Interrupter, Progress, Runner, Runners, Sealed, Task, UploadError,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -88,6 +88,12 @@ impl Workers {
         self.layers
     }
 
+    fn tending(&self, mut lane: Lane) -> io::Result<Box<dyn Runner>> {
+        lane.layers()?;
+        let aside = Arc::clone(&self.aside);
+        Ok(Box::new(Tending { lane, aside }))
+    }
+
     /// Works with a lane beside the others.
     fn aside<R>(&self, work: impl FnOnce(&mut Lane) -> R) -> R {
         // Lanes are whole when they are here.
@@ -131,6 +137,10 @@ impl Runner for Tending {
         self.lane.run(tasks, progress);
     }
 
+    fn interrupter(&self) -> Arc<dyn Interrupter> {
+        self.lane.interrupter()
+    }
+
     fn tend(&mut self) {
         self.lane.tend();
         // Another thread looks after them otherwise.
@@ -140,32 +150,13 @@ impl Runner for Tending {
     }
 }
 
-/// Takes the result of the only run.
-struct Single(Option<Result<RunReport, RunError>>);
-
-impl Progress for Single {
-    fn ended(&mut self, _index: usize, result: Result<RunReport, RunError>) {
-        self.0 = Some(result);
-    }
-
-    fn is_wanted(&mut self, _index: usize) -> bool {
-        true
-    }
-}
-
 impl Runners for Workers {
     fn runner(&self) -> io::Result<Box<dyn Runner>> {
-        let mut lane = Lane::new(Arc::clone(&self.setting));
-        lane.layers()?;
-        let aside = Arc::clone(&self.aside);
-        Ok(Box::new(Tending { lane, aside }))
+        self.tending(Lane::new(Arc::clone(&self.setting)))
     }
 
-    fn run_aside(&self, task: &Task<'_>) -> Result<RunReport, RunError> {
-        let mut single = Single(None);
-        self.aside(|lane| lane.run(std::slice::from_ref(task), &mut single));
-        let told = single.0;
-        told.unwrap_or_else(|| Err(RunError::Unavailable("the run was forgotten".into())))
+    fn express_runner(&self) -> io::Result<Box<dyn Runner>> {
+        self.tending(Lane::express(Arc::clone(&self.setting)))
     }
 }
 

@@ -107,7 +107,7 @@ fn a_worker_reads_its_tenants_folder_and_nothing_else() {
         });
         logs.collect()
     };
-    let threads = run(&here, &mut Threads(here.clone()));
+    let threads = run(&here, &mut *Threads(here.clone()).runner().unwrap());
     let lane = run(&there, &mut *workers.runner().unwrap());
     // `no-entry` is the 20th, `not-permitted` the 31st.
     assert_eq!(lane, ["hello", "T", "_", "_", "_"]);

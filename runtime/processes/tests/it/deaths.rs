@@ -133,7 +133,8 @@ fn a_worker_that_was_idle_is_replaced() {
         lane.run(&[given.task(&prepared)], &mut told);
         assert!(told.results.remove(0).unwrap().outcome.is_ok());
     }
-    own.workers.run_aside(&given.task(&prepared)).unwrap();
+    // An upload is described by another.
+    own.prepare("escalate-urgent");
 }
 
 /// A worker that does nothing any more is ended, and its run made elsewhere.
@@ -276,7 +277,8 @@ fn workers_do_not_end_by_what_asks_their_server_to() {
     let mut told = Told::default();
     lane.run(&[given.task(&prepared)], &mut told);
     assert!(told.results.remove(0).unwrap().outcome.is_ok());
-    own.workers.run_aside(&given.task(&prepared)).unwrap();
+    // An upload is described by another.
+    own.prepare("escalate-urgent");
     assert_eq!(own.ids(), before);
 }
 

@@ -5,5 +5,6 @@
 
 mod data;
 mod deaths;
+mod interrupts;
 mod same;
 mod world;

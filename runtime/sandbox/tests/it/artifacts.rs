@@ -347,3 +347,37 @@ fn what_was_accepted_is_compiled_again_under_its_own_limits() {
         assert_eq!(prepared.is_ok(), fits, "{takes_ms}: {prepared:?}");
     }
 }
+
+/// More versions than there is memory for: they come back from the disk, and
+/// nothing is compiled again.
+#[test]
+fn what_leaves_memory_comes_back_from_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let uploads = uploads();
+    let sandbox = open(folder.path(), config());
+    for upload in &uploads {
+        sandbox.inspect(upload, &Limits::default()).unwrap();
+    }
+    let (all, largest) = (sandbox.counts(), sizes(folder.path()) / 3);
+    assert_eq!((all.compiled, all.loaded, all.versions), (3, 0, 3));
+    drop(sandbox);
+
+    let little = SandboxConfig {
+        cache_bytes: largest * 3 / 2,
+        ..config()
+    };
+    let sandbox = open(folder.path(), little.clone());
+    for _ in 0..3 {
+        for upload in &uploads {
+            let (prepared, asked) = prepare(&sandbox, upload);
+            assert!(!asked, "compiled again");
+            // It fails, as it is made to.
+            assert!(Given::default().run(&sandbox, &prepared).outcome.is_err());
+            let counts = sandbox.counts();
+            assert!(counts.bytes <= little.cache_bytes, "{counts:?}");
+        }
+    }
+    let counts = sandbox.counts();
+    assert_eq!((counts.compiled, counts.versions), (0, 1), "{counts:?}");
+    assert!(counts.loaded >= 6, "{counts:?}");
+}

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::guest::Guest;
-use crate::world::{OPERATOR, World, event};
+use crate::world::{OPERATOR, Setup, World, event};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_begun_is_answered_at_shutdown() {
@@ -107,5 +107,73 @@ async fn an_early_refusal_leaves_the_connection_usable() {
         assert!(answer.starts_with("http/1.1 401 "), "{answer}");
         assert!(!answer.contains("connection: close"), "{answer}");
     }
+    world.stop().await;
+}
+
+/// Clients that hold connections and ask nothing keep nobody out.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_open_connections_make_room_for_others() {
+    const CONNECTIONS: usize = 8;
+    let world = World::with(Setup {
+        connections: CONNECTIONS,
+        ..Setup::default()
+    })
+    .await;
+    let mut held = Vec::new();
+    for _ in 0..3 * CONNECTIONS {
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        // It may have been closed again already.
+        let _ = stream.write_all(b"GET /v1/tenants HTTP/1.1\r\nhost:").await;
+        held.push(stream);
+    }
+    for _ in 0..CONNECTIONS {
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        let request = format!(
+            "GET /v1/tenants HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {OPERATOR}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+    }
+    // The oldest of them had to go.
+    let read = held[0].read(&mut [0]).await;
+    assert!(!matches!(read, Ok(1..)), "{read:?}");
+    world.get("/healthz").await.expect(200);
+    world.stop().await;
+}
+
+/// A client that asks for much and reads nothing is given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_its_answers_is_given_up() {
+    const REQUESTS: usize = 2_000;
+    let world = World::with(Setup {
+        answer_time: Duration::from_millis(300),
+        ..Setup::default()
+    })
+    .await;
+    let request = format!(
+        "GET /openapi.json HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {OPERATOR}\r\n\r\n"
+    );
+    let stream = TcpStream::connect(world.address).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let asking = async {
+        for _ in 0..REQUESTS {
+            writing.write_all(request.as_bytes()).await?;
+        }
+        // Until the server has had enough.
+        loop {
+            writing.write_all(request.as_bytes()).await?;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        #[allow(unreachable_code)]
+        Ok::<(), std::io::Error>(())
+    };
+    asking.await.unwrap_err();
+    // What it might have had is far more than what it gets now.
+    let mut answers = Vec::new();
+    let _ = reading.read_to_end(&mut answers).await;
+    let whole = world.get("/openapi.json").await.expect(200).to_string();
+    assert!(answers.len() < whole.len() * REQUESTS / 2);
     world.stop().await;
 }

@@ -42,6 +42,10 @@ pub(crate) struct Setup {
     pub(crate) pulse: PulseConfig,
     /// How it is told.
     pub(crate) alerts: AlertsConfig,
+    /// Connections at one moment.
+    pub(crate) connections: usize,
+    /// How long a client may keep its answer waiting.
+    pub(crate) answer_time: Duration,
 }
 
 impl Default for Setup {
@@ -50,6 +54,8 @@ impl Default for Setup {
             lineage_ttl_s: 3_600,
             pulse: PulseConfig::default(),
             alerts: AlertsConfig::default(),
+            connections: 1_024,
+            answer_time: Duration::from_secs(30),
         }
     }
 }
@@ -120,6 +126,8 @@ async fn start(
     let config = ServerConfig {
         lineage_ttl_s: setup.lineage_ttl_s,
         alerts: setup.alerts,
+        connections: setup.connections,
+        answer_time: setup.answer_time,
         ..ServerConfig::new(OPERATOR.into())
     };
     let shutdown = async move {

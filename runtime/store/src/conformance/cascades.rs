@@ -28,7 +28,7 @@ pub(super) async fn follow_ups_wait_or_are_given_up(place: &dyn Place) {
     );
     drop(store);
     let store = place.open().await;
-    let waiting = ok(store.pending(&id, 0, 10).await);
+    let waiting = ok(store.pending(&id, 0, 10, u64::MAX).await);
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0].event, waits.event);
     let record = some(ok(store.event(&id, given_up.event.id).await));
@@ -107,7 +107,7 @@ pub(super) async fn ledgers_add_up(place: &dyn Place) {
     let of_stray = ok(store.ledger(&id, stray.lineage.cascade).await);
     assert_eq!((of_stray.depth, of_stray.executions), (2, 2));
     assert!(of_stray.fuel >= i64::MAX as u64, "a sum never wraps");
-    let waiting = ok(store.pending(&id, 0, 10).await);
+    let waiting = ok(store.pending(&id, 0, 10, u64::MAX).await);
     let ledgers: Vec<_> = waiting.iter().map(|one| one.ledger).collect();
     assert_eq!(ledgers, [expected, Ledger::default(), of_stray]);
     assert_eq!(

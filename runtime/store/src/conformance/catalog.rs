@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use ringfence_model::{Digest, LimitOverrides, Limits, Tenant, VersionId};
+use ringfence_model::{
+    Activation, Digest, LimitOverrides, Limits, Paused, PausedBy, Tenant, VersionId,
+};
 
 use super::make::{activation, new_version, rule, tenant, tenant_id, token};
 use super::{Place, ok, some};
-use crate::{PutVersion, Store, StoreError};
+use crate::{PutVersion, RuleInForce, Store, StoreError};
 
 async fn reopen(place: &dyn Place, store: Arc<dyn Store>) -> Arc<dyn Store> {
     drop(store);
@@ -116,6 +118,62 @@ pub(super) async fn version_limits(place: &dyn Place) {
     assert_eq!(ok(store.rules(&tenant_id("t")).await).len(), 2);
 }
 
+pub(super) async fn rules_in_force(place: &dyn Place) {
+    let store = place.open().await;
+    let mut expected = Vec::new();
+    for (name, rules) in [
+        ("t", &["b", "a"][..]),
+        ("s", &["z"]),
+        ("r", &[]),
+        ("u", &["a"]),
+    ] {
+        let id = tenant_id(name);
+        ok(store.put_tenant(tenant(name)).await);
+        for name in rules {
+            let new = new_version(name, b"one");
+            let (version, manifest) = (new.record.version, new.record.manifest.clone());
+            ok(store.put_version(&id, new, &Limits::default()).await);
+            let activation = activation(name, version);
+            ok(store.put_activation(&id, activation.clone()).await);
+            let tenant = id.clone();
+            expected.push(RuleInForce {
+                tenant,
+                activation,
+                manifest,
+            });
+        }
+    }
+    ok(store.delete_tenant(&tenant_id("u")).await);
+    expected.retain(|one| one.tenant != tenant_id("u"));
+    expected.sort_by_key(|one| (one.tenant.clone(), one.activation.rule.clone()));
+    let store = reopen(place, store).await;
+    assert_eq!(ok(store.rules_in_force(None, 10).await), expected);
+    // Page by page, of whatever size.
+    for limit in 1..4 {
+        let mut read: Vec<RuleInForce> = Vec::new();
+        loop {
+            let last = read
+                .last()
+                .map(|last| (&last.tenant, &last.activation.rule));
+            let page = ok(store.rules_in_force(last, limit).await);
+            assert!(page.len() <= limit as usize);
+            if page.is_empty() {
+                break;
+            }
+            read.extend(page);
+        }
+        assert_eq!(read, expected, "in pages of {limit}");
+    }
+    // Without its version, nobody knows what it is.
+    let orphan = activation("x", VersionId::of(b"none"));
+    ok(store.put_activation(&tenant_id("r"), orphan).await);
+    let damaged = store.rules_in_force(None, 10).await;
+    assert!(
+        matches!(damaged, Err(StoreError::Damaged { .. })),
+        "{damaged:?}"
+    );
+}
+
 pub(super) async fn activations(place: &dyn Place) {
     let store = place.open().await;
     let (id, version) = (tenant_id("t"), VersionId::of(b"v"));
@@ -134,4 +192,32 @@ pub(super) async fn activations(place: &dyn Place) {
     assert!(ok(store.delete_activation(&id, &rule("r")).await));
     assert!(!ok(store.delete_activation(&id, &rule("r")).await));
     assert_eq!(ok(store.activations(&id).await), expected[..1]);
+}
+
+pub(super) async fn pauses(place: &dyn Place) {
+    let store = place.open().await;
+    let id = tenant_id("t");
+    assert_eq!(ok(store.host_pause().await), None);
+    let of = |since_us, by| Some(Paused { since_us, by });
+    let (one, other) = (of(5, PausedBy::Operator), of(6, PausedBy::Tenant));
+    ok(store.put_host_pause(one).await);
+    ok(store.put_host_pause(other).await);
+    let paused = Tenant {
+        paused: one,
+        ..tenant("t")
+    };
+    ok(store.put_tenant(paused).await);
+    let paused = Activation {
+        paused: other,
+        ..activation("r", VersionId::of(b"c"))
+    };
+    ok(store.put_activation(&id, paused).await);
+    let store = reopen(place, store).await;
+    assert_eq!(ok(store.host_pause().await), other);
+    assert_eq!(some(ok(store.tenant(&id).await)).paused, one);
+    let activations = ok(store.activations(&id).await);
+    assert_eq!(activations[0].paused, other);
+    ok(store.put_host_pause(None).await);
+    let store = reopen(place, store).await;
+    assert_eq!(ok(store.host_pause().await), None);
 }

@@ -113,7 +113,7 @@ pub(super) async fn decisions_add_up(place: &dyn Place) {
     drop(store);
     let store = place.open().await;
     let expected = [first.decisions.clone(), second.decisions.clone()].concat();
-    let waiting = ok(store.pending(&id, 0, 10).await);
+    let waiting = ok(store.pending(&id, 0, 10, u64::MAX).await);
     assert_eq!(
         waiting[0].decided, expected,
         "they are known after a restart"
@@ -258,7 +258,7 @@ pub(super) async fn one_refused_commit_leaves_the_others(place: &dyn Place) {
     let conflict = CommitOutcome::Conflict { key: "n".into() };
     assert_eq!(outcomes, [committed.clone(), conflict, committed]);
     let id = tenant_id("t");
-    let waiting = ok(store.pending(&id, 0, 10).await);
+    let waiting = ok(store.pending(&id, 0, 10, u64::MAX).await);
     assert_eq!(waiting.len(), 1);
     assert_eq!(
         (waiting[0].seq, waiting[0].decided.len()),

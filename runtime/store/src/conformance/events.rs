@@ -56,7 +56,7 @@ pub(super) async fn the_feed_is_the_log(place: &dyn Place) {
     let names: Vec<_> = accepted.iter().map(|one| one.event.ce_id.clone()).collect();
     assert_eq!(names, ["c", "a", "b"]);
     assert!(accepted.is_sorted_by(|a, b| a.seq < b.seq));
-    let waiting = ok(store.pending(&tenant_id("t"), 0, 10).await);
+    let waiting = ok(store.pending(&tenant_id("t"), 0, 10, u64::MAX).await);
     for (fed, read) in accepted.iter().zip(&waiting) {
         assert_eq!((fed.seq, &fed.event), (read.seq, &read.event));
     }
@@ -79,13 +79,25 @@ pub(super) async fn what_waits_can_be_read_in_pages(place: &dyn Place) {
         (accepted[2].seq, 5, vec![3]),
         (accepted[3].seq, 5, vec![]),
     ] {
-        let read = ok(store.pending(&id, after, limit).await);
+        let read = ok(store.pending(&id, after, limit, u64::MAX).await);
         let read: Vec<_> = read.iter().map(|one| one.seq).collect();
         let expected: Vec<_> = expected
             .iter()
             .map(|index: &usize| accepted[*index].seq)
             .collect();
         assert_eq!(read, expected, "after {after}, at most {limit}");
+    }
+    // A page ends with the event that makes it as large as it may be.
+    let size = accepted[0].event.size();
+    for (bytes, count) in [
+        (1, 1),
+        (size, 1),
+        (size + 1, 2),
+        (3 * size, 3),
+        (u64::MAX, 3),
+    ] {
+        let read = ok(store.pending(&id, 0, 10, bytes).await);
+        assert_eq!(read.len(), count, "{bytes} bytes");
     }
     let expected = [Backlog {
         tenant: id.clone(),
@@ -96,7 +108,7 @@ pub(super) async fn what_waits_can_be_read_in_pages(place: &dyn Place) {
     drop(store);
     let store = place.open().await;
     assert_eq!(ok(store.backlog().await), expected);
-    assert_eq!(ok(store.pending(&id, 0, 10).await).len(), 3);
+    assert_eq!(ok(store.pending(&id, 0, 10, u64::MAX).await).len(), 3);
 }
 
 pub(super) async fn tenants_do_not_see_each_other(place: &dyn Place) {
@@ -165,7 +177,7 @@ pub(super) async fn a_deleted_tenant_leaves_nothing(place: &dyn Place) {
     ok(store.put_tenant(tenant("t")).await);
     assert_eq!(ok(store.backlog().await), []);
     assert_eq!(ok(store.counts(&t).await), Counts::default());
-    assert!(ok(store.pending(&t, 0, 10).await).is_empty());
+    assert!(ok(store.pending(&t, 0, 10, u64::MAX).await).is_empty());
     assert_eq!(ok(store.event(&t, accepted[0].event.id).await), None);
     assert_eq!(ok(store.execution(&t, run.id).await), None);
     assert_eq!(ok(store.recall(&t, &rule("r"), "k")), None);

@@ -63,7 +63,7 @@ pub(super) async fn an_execution_knows_what_led_to_it(place: &dyn Place) {
     first.follow_ups = vec![child.clone()];
     ok(store.commit(vec![first]).await);
     let tenant = tenant_id("t");
-    let waiting = ok(store.pending(&tenant, 0, 10).await);
+    let waiting = ok(store.pending(&tenant, 0, 10, u64::MAX).await);
     let second = execution(&child.event, "s", None);
     let (of_child, of_root) = (second.id, id);
     let accepted = crate::Accepted {

@@ -31,6 +31,7 @@ pub(super) fn tenant(name: &str) -> Tenant {
             ..LimitOverrides::default()
         },
         policy: Policy::default(),
+        paused: None,
         created_us: 7,
     }
 }
@@ -74,6 +75,7 @@ pub(super) fn activation(name: &str, version: VersionId) -> Activation {
         limits: LimitOverrides::default(),
         activated_us: 13,
         quarantine: None,
+        paused: None,
         loops: None,
     }
 }

@@ -1,4 +1,5 @@
-//! Events that sleep, because rules that they wait for are in quarantine.
+//! Events that sleep, because rules that they wait for are in quarantine or
+//! paused.
 
 use ringfence_model::{RuleName, StopCode};
 
@@ -39,7 +40,7 @@ pub(super) async fn events_sleep_and_wake(place: &dyn Place) {
         vec![CommitOutcome::Committed; 4]
     );
     assert!(
-        ok(store.pending(&id, 0, 10).await).is_empty(),
+        ok(store.pending(&id, 0, 10, u64::MAX).await).is_empty(),
         "none is work"
     );
     let counts = ok(store.counts(&id).await);
@@ -49,19 +50,27 @@ pub(super) async fn events_sleep_and_wake(place: &dyn Place) {
     assert_eq!(record.parked, [rule("x"), rule("y")]);
     drop(store);
     let store = place.open().await;
-    let parked: Vec<(RuleName, u64)> = ok(store.parked().await)
-        .into_iter()
-        .map(|parked| (parked.rule, parked.events))
-        .collect();
-    assert_eq!(parked, [(rule("x"), 3), (rule("y"), 1)]);
+    let all = ok(store.parked(None, 10).await);
+    let parked: Vec<(RuleName, u64)> = all.iter().map(|one| (one.rule.clone(), one.seq)).collect();
+    let of_x = |accepted: &Accepted| (rule("x"), accepted.seq);
+    assert_eq!(parked, [of_x(a), of_x(b), of_x(c), (rule("y"), b.seq)]);
+    assert!(all.iter().all(|one| one.tenant == id));
+    assert_eq!(all[1].subject, b.event.subject);
+    // In pages.
+    assert_eq!(ok(store.parked(None, 2).await), all[..2]);
+    assert_eq!(ok(store.parked(Some(&all[1]), 9).await), all[2..]);
     // The first two, in the order of the log; what was decided is known.
     let woken = ok(store.wake(&id, &rule("x"), 2).await);
     assert_eq!(woken_seqs(&woken), [a.seq, b.seq]);
     let first = &woken[0].pending;
     assert_eq!((first.decided.len(), first.slept), (1, true));
     assert_eq!(woken[1].parked, [rule("x"), rule("y")]);
-    assert_eq!(ok(store.parked().await).len(), 1, "b sleeps for y no more");
-    assert_eq!(seqs(&ok(store.pending(&id, 0, 10).await)), [a.seq, b.seq]);
+    let left = ok(store.parked(None, 10).await);
+    assert_eq!(left.len(), 1, "b sleeps for y no more");
+    assert_eq!(
+        seqs(&ok(store.pending(&id, 0, 10, u64::MAX).await)),
+        [a.seq, b.seq]
+    );
     assert_eq!(
         woken_seqs(&ok(store.wake(&id, &rule("x"), 9).await)),
         [c.seq]
@@ -91,7 +100,29 @@ pub(super) async fn events_sleep_and_wake(place: &dyn Place) {
         (record.state, record.decisions.len()),
         (EventState::Done, 2)
     );
-    assert!(ok(store.parked().await).is_empty());
+    assert!(ok(store.parked(None, 10).await).is_empty());
+}
+
+pub(super) async fn sleepers_are_kept(place: &dyn Place) {
+    let (store, accepted) = with_events(place, &["a", "b"]).await;
+    let id = tenant_id("t");
+    let at = |accepted: &Accepted, rules: &[&str], done_us| RunCommit {
+        completion: Some(crate::Completion { done_us }),
+        ..sleeps(accepted, rules)
+    };
+    ok(store
+        .commit(vec![
+            at(&accepted[0], &["x"], 100),
+            at(&accepted[1], &["y"], 100),
+        ])
+        .await);
+    ok(store.keep(&id, &rule("x"), 101, 500).await);
+    ok(store.keep(&id, &rule("y"), 100, 500).await);
+    ok(store.keep(&tenant_id("nobody"), &rule("y"), 900, 900).await);
+    let old = ok(store.sleeping(&Sleepers::Since(500), 10).await);
+    assert_eq!(old.len(), 1, "the other sleeps since 500");
+    assert_eq!(old[0].seq, accepted[1].seq);
+    assert_eq!(ok(store.sleeping(&Sleepers::Since(501), 10).await).len(), 2);
 }
 
 pub(super) async fn sleepers_are_given_up(place: &dyn Place) {

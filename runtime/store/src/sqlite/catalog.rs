@@ -3,16 +3,20 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use ringfence_model::{
-    Activation, Digest, Limits, LineageKey, RuleName, Tenant, TenantId, Token, VersionId,
+    Activation, Digest, Limits, LineageKey, Paused, RuleName, Tenant, TenantId, Token, VersionId,
 };
 use rusqlite::{OptionalExtension, Params, params};
 
 use super::Sqlite;
 use super::fault::{Work, decode, encode};
+use super::in_force;
 use super::lineage_keys;
 use super::unit::{TenantKey, Unit};
 use super::value::name;
-use crate::{Catalog, NewVersion, PutVersion, Result, StoreError, VersionRecord};
+use crate::{Catalog, NewVersion, PutVersion, Result, RuleInForce, StoreError, VersionRecord};
+
+/// That the host is paused, in the table `host`.
+const PAUSED: &str = "paused";
 
 const TENANT: &str = "(SELECT id FROM tenants WHERE name = ?1)";
 
@@ -197,6 +201,42 @@ impl Catalog for Sqlite {
     async fn activations(&self, tenant: &TenantId) -> Result<Vec<Activation>> {
         let sql = format!("SELECT record FROM activations WHERE tenant = {TENANT} ORDER BY rule");
         self.records("reading activations", sql, [tenant.to_string()])
+            .await
+    }
+
+    async fn put_host_pause(&self, paused: Option<Paused>) -> Result<()> {
+        self.writer
+            .write("writing the host's pause", 0, move |unit| {
+                let sql = "DELETE FROM host WHERE name = ?";
+                unit.connection.prepare_cached(sql)?.execute([PAUSED])?;
+                let Some(paused) = paused else {
+                    return Ok(());
+                };
+                let record = encode("writing the host's pause", &paused)?;
+                let sql = "INSERT INTO host (name, record) VALUES (?, ?)";
+                let mut insert = unit.connection.prepare_cached(sql)?;
+                insert.execute(params![PAUSED, record])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn host_pause(&self) -> Result<Option<Paused>> {
+        let sql = "SELECT record FROM host WHERE name = ?".to_owned();
+        let found = self.records("reading the host's pause", sql, [PAUSED]);
+        Ok(found.await?.pop())
+    }
+
+    async fn rules_in_force(
+        &self,
+        after: Option<(&TenantId, &RuleName)>,
+        limit: u32,
+    ) -> Result<Vec<RuleInForce>> {
+        let after = after.map(|(tenant, rule)| (tenant.clone(), rule.clone()));
+        self.readers
+            .ask("reading rules in force", move |connection| {
+                in_force::read(connection, after.as_ref(), limit)
+            })
             .await
     }
 

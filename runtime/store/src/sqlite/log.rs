@@ -43,18 +43,42 @@ impl Log for Sqlite {
         self.readers.ask("reading what waits", backlog).await
     }
 
-    async fn pending(&self, tenant: &TenantId, after: Seq, limit: u32) -> Result<Vec<Pending>> {
+    async fn pending(
+        &self,
+        tenant: &TenantId,
+        after: Seq,
+        limit: u32,
+        bytes: u64,
+    ) -> Result<Vec<Pending>> {
         let tenant = tenant.clone();
         self.readers
             .ask("reading waiting events", move |connection| {
-                pending(connection, &tenant, after, limit)
+                pending(connection, &tenant, after, limit, bytes)
             })
             .await
     }
 
-    async fn parked(&self) -> Result<Vec<Parked>> {
+    async fn parked(&self, after: Option<&Parked>, limit: u32) -> Result<Vec<Parked>> {
+        let after = after.cloned();
         self.readers
-            .ask("counting what waits for rules", parked::counts)
+            .ask("reading what waits for rules", move |connection| {
+                parked::all(connection, after.as_ref(), limit)
+            })
+            .await
+    }
+
+    async fn keep(
+        &self,
+        tenant: &TenantId,
+        rule: &RuleName,
+        before_us: u64,
+        now_us: u64,
+    ) -> Result<()> {
+        let (tenant, rule) = (tenant.clone(), rule.clone());
+        self.writer
+            .write("keeping sleeping events", 0, move |unit| {
+                parked::keep(unit, &tenant, &rule, before_us, now_us)
+            })
             .await
     }
 
@@ -147,6 +171,7 @@ fn pending(
     tenant: &TenantId,
     after: Seq,
     limit: u32,
+    bytes: u64,
 ) -> Work<Vec<Pending>> {
     let Some(key) = tenant_key(connection, tenant)? else {
         return Ok(Vec::new());
@@ -157,9 +182,13 @@ fn pending(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![key, Int(after), limit])?;
-    let mut items = Vec::new();
-    while let Some(row) = rows.next()? {
-        items.push(pending_from(connection, tenant, key, row)?);
+    let (mut items, mut read) = (Vec::new(), 0);
+    while read < bytes
+        && let Some(row) = rows.next()?
+    {
+        let pending = pending_from(connection, tenant, key, row)?;
+        read += pending.event.size();
+        items.push(pending);
     }
     Ok(items)
 }

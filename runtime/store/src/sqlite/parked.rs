@@ -1,4 +1,5 @@
-//! Events that sleep, because rules that they wait for are in quarantine.
+//! Events that sleep, because rules that they wait for are in quarantine or
+//! paused.
 
 use std::sync::Arc;
 
@@ -13,19 +14,46 @@ use super::unit::{TenantKey, Unit};
 use super::value::{EVENT_COLUMNS, Int, event, name, number};
 use crate::{Parked, Seq, Sleepers, Sleeping, Woken};
 
-/// How many events wait for which rule.
-pub(super) fn counts(connection: &Connection) -> Work<Vec<Parked>> {
-    let sql = "SELECT t.name, p.rule, count(*) FROM parked p JOIN tenants t ON t.id = p.tenant \
-               WHERE t.name IS NOT NULL GROUP BY p.tenant, p.rule ORDER BY t.name, p.rule";
+/// Which events sleep for which rules.
+pub(super) fn all(
+    connection: &Connection,
+    after: Option<&Parked>,
+    limit: u32,
+) -> Work<Vec<Parked>> {
+    let sql = "SELECT t.name, p.rule, p.seq, e.subject FROM tenants t \
+               JOIN parked p ON p.tenant = t.id JOIN events e ON e.seq = p.seq \
+               WHERE t.name >= ?1 AND (t.name, p.rule, p.seq) > (?1, ?2, ?3) \
+               ORDER BY t.name, p.rule, p.seq LIMIT ?4";
+    let (tenant, rule, seq) = after.map_or(("", "", 0), |after| {
+        (after.tenant.as_str(), after.rule.as_str(), after.seq)
+    });
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| {
+    let rows = statement.query_map(params![tenant, rule, Int(seq), limit], |row| {
         Ok(Parked {
             tenant: name(row, 0)?,
             rule: name(row, 1)?,
-            events: number(row, 2)?,
+            seq: number(row, 2)?,
+            subject: row.get(3)?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Those that sleep for a rule have slept since now, not since longer.
+pub(super) fn keep(
+    unit: &Unit<'_>,
+    tenant: &TenantId,
+    rule: &RuleName,
+    before_us: u64,
+    now_us: u64,
+) -> Work<()> {
+    let Some(key) = tenant_key(unit.connection, tenant)? else {
+        return Ok(());
+    };
+    let sql = "UPDATE parked SET since_us = ? WHERE tenant = ? AND rule = ? AND since_us < ?";
+    let mut update = unit.connection.prepare_cached(sql)?;
+    update.execute(params![Int(now_us), key, rule.as_str(), Int(before_us)])?;
+    Ok(())
 }
 
 /// Events that sleep.

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("schema_near_limits.sql"),
     include_str!("schema_cascades.sql"),
+    include_str!("schema_pauses.sql"),
 ];
 
 /// "Ring" as a big-endian number, so that `file` and careful people see whose

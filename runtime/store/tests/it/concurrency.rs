@@ -80,7 +80,10 @@ async fn many_appenders_make_one_log_without_gaps() {
             .all(|one| !one.event.ce_id.starts_with("refused"))
     );
     for name in ["t", "u"] {
-        let read = store.pending(&tenant_id(name), 0, u32::MAX).await.unwrap();
+        let read = store
+            .pending(&tenant_id(name), 0, u32::MAX, u64::MAX)
+            .await
+            .unwrap();
         let of_tenant = fed.iter().filter(|one| one.event.tenant.as_str() == name);
         assert!(
             read.iter()

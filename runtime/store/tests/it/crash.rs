@@ -76,7 +76,7 @@ fn check(path: &Path, answered: &[String]) {
             assert!(kept, "{line}");
         }
         let counts = store.counts(&t).await.unwrap();
-        let waiting = store.pending(&t, 0, u32::MAX).await.unwrap();
+        let waiting = store.pending(&t, 0, u32::MAX, u64::MAX).await.unwrap();
         assert_eq!(counts.waiting, waiting.len() as u64);
         assert_eq!(store.backlog().await.unwrap()[0].events, counts.waiting);
     });
@@ -152,7 +152,11 @@ async fn a_store_that_is_dropped_loses_nothing_that_was_answered() {
     drop(store);
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(
-        store.pending(&tenant_id("t"), 0, 100).await.unwrap().len(),
+        store
+            .pending(&tenant_id("t"), 0, 100, u64::MAX)
+            .await
+            .unwrap()
+            .len(),
         20
     );
 }

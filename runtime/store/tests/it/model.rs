@@ -332,7 +332,7 @@ impl Subject {
             dead_lettered: count(EventState::DeadLettered),
         };
         assert_eq!(store.counts(&t).await.unwrap(), expected);
-        let waiting = store.pending(&t, 0, u32::MAX).await.unwrap();
+        let waiting = store.pending(&t, 0, u32::MAX, u64::MAX).await.unwrap();
         let ledger = |event: &Event| {
             model
                 .ledgers

@@ -27,6 +27,7 @@ pub(crate) fn tenant(name: &str) -> Tenant {
         plan: "standard".into(),
         limits: LimitOverrides::default(),
         policy: ringfence_model::Policy::default(),
+        paused: None,
         created_us: 1,
     }
 }
