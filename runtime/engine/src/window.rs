@@ -14,7 +14,7 @@ use crate::ahead::Ahead;
 
 /// What an event in memory takes beside its texts, in bytes: itself, its job,
 /// its places in the queue of its tenant and in the lane of its subject, its
-/// cascade. `benches/src/bin/backlog.rs` measures it.
+/// cascade. An estimate, from the sizes of these and one allocation for each.
 pub(crate) const JOB_BYTES: u64 = 1_536;
 
 /// Events of one page at most, and of the first of a tenant that has nothing in
