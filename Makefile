@@ -85,7 +85,7 @@ bench: guests setup-tests ## Ringfence beside its peers, built with optimization
 	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/rules"
 	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/compile"
 
-bench-neighbours: guests ## What calm tenants notice of hostile ones, beside the same with FIFO; six minutes
+bench-neighbours: guests ## What calm tenants notice of hostile ones, beside the same with FIFO; ten minutes
 	cargo build --release --workspace --bins
 	@RINGFENCE_BIN="$(TARGET_DIR)/release/ringfence" "$(TARGET_DIR)/release/neighbours" \
 	    --json "$(TARGET_DIR)/neighbours.json" $(NEIGHBOURS)

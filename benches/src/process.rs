@@ -74,10 +74,13 @@ impl Process {
                 url.trim().clone_into(&mut process.url);
                 break;
             }
+            say(&line);
         }
         // What it says later is shown, and does not fill the pipe.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| say(&line)));
         while !process.is_ready().await {
+            let ended = process.child.try_wait()?;
+            anyhow::ensure!(ended.is_none(), "the server ended");
             tokio::time::sleep(LOOK).await;
         }
         process.ready = begun.elapsed();

@@ -1,6 +1,7 @@
 //! The bench of the neighbour promise works: it measures what it says, on the
 //! real server. How fast anything is is not looked at.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -9,7 +10,12 @@ use serde_json::Value;
 fn a_short_run_accounts_for_every_event() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("report.json");
-    let bench = Command::new(env!("CARGO_BIN_EXE_neighbours"))
+    let bench = env!("CARGO_BIN_EXE_neighbours");
+    // Else the one built beside it.
+    let server = std::env::var_os("RINGFENCE_BIN");
+    let server = server.unwrap_or_else(|| Path::new(bench).with_file_name("ringfence").into());
+    let bench = Command::new(bench)
+        .env("RINGFENCE_BIN", server)
         .args(["--order", "fair", "--case", "none,slow,evaluate"])
         .args(["--seconds", "1", "--rate", "25", "--json"])
         .arg(&json)

@@ -6,13 +6,13 @@ use std::path::Path;
 const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// In bytes: what the machine has, or less where its control group, or one
-/// above it, allows only that. As good as endless where it cannot be known.
-pub(crate) fn available() -> u64 {
+/// above it, allows only that. None where it cannot be known.
+pub(crate) fn available() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo");
     let machine = machine.ok().and_then(|text| total(&text));
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let group = limit(Path::new(CGROUPS), &groups);
-    machine.into_iter().chain(group).min().unwrap_or(u64::MAX)
+    machine.into_iter().chain(group).min()
 }
 
 /// What `/proc/meminfo` says.
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn this_machine_has_some() {
-        let bytes = available();
+        let bytes = available().unwrap();
         assert!(bytes > 64 << 20, "{bytes}");
         let text = "MemTotal:       16384 kB\nMemFree:  1 kB\n";
         assert_eq!(total(text), Some(16 << 20));

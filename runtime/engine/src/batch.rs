@@ -51,6 +51,9 @@ pub(crate) fn batch(
         };
         room.take(expected);
         work.push(next);
+        if room.is_full() {
+            return work;
+        }
     }
 }
 

@@ -50,7 +50,7 @@ struct Waiting {
 impl Waiting {
     /// An error says that there will be no answer.
     async fn answer(
-        mut self,
+        &mut self,
         answered: oneshot::Receiver<Answer>,
     ) -> Result<Answer, oneshot::error::RecvError> {
         let answer = answered.await;
@@ -75,12 +75,9 @@ impl Engine {
     /// Gives an evaluation a place, or refuses it: at once, so that who is
     /// refused costs next to nothing. To be asked before its event is read.
     pub fn evaluation_place(&self, tenant: &TenantId) -> Result<EvaluationPlace, EngineError> {
-        if self.inner.draining.load(Ordering::Relaxed) {
-            return Err(EngineError::Draining);
-        }
+        let limit = self.of_running(tenant)?.limits.evaluations_waiting;
         self.refuse_if_paused(tenant)?;
         self.admits_work(tenant)?;
-        let limit = self.limits(tenant)?.evaluations_waiting;
         let places = Arc::clone(&self.inner.evaluations);
         let entered = places.lock().enter(tenant, limit);
         entered.map_err(EngineError::EvaluationsWaiting)?;
@@ -115,7 +112,7 @@ impl Engine {
         let (event, of_work) = (Arc::new(event), Arc::clone(&asked));
         let evaluation = Box::new(Evaluation::new(event, of_work, until_us, answer));
         self.inner.queue.evaluate(tenant, evaluation)?;
-        let waiting = Waiting {
+        let mut waiting = Waiting {
             queue: Arc::clone(&self.inner.queue),
             interrupts: Arc::clone(&self.inner.interrupts),
             tenant: tenant.clone(),

@@ -91,7 +91,7 @@ impl Worker {
                 let share = report.usage.share();
                 let now_us = self.clock.now_us();
                 self.queue.ran(&mut ticket, share, 0, |state| {
-                    state.cost(&event.tenant, &rule.activation.rule, share, now_us);
+                    state.cost((&event.tenant, &rule.activation.rule), (share, 0), now_us);
                 });
                 let mut vitals = self.vitals.lock();
                 vitals.tallies.took(&event.tenant, share, now_us);
@@ -141,10 +141,15 @@ impl Worker {
 
 /// Why a rule is not run for who asks: it is paused, or was taken out of force.
 fn off(tenant: &TenantState, rule: &RuleName) -> Option<Stop> {
-    let message = match tenant.pause_of(rule) {
-        Some(None) => return None,
-        Some(Some(_)) => format!("`{rule}` is paused and was not run."),
-        None => format!("`{rule}` is not in force any more and was not run."),
-    };
-    Some(Stop::new(StopCode::Paused, message).hint("Resume the rule and ask again."))
+    let stop = |message| Stop::new(StopCode::Paused, message);
+    match tenant.pause_of(rule) {
+        Some(None) => None,
+        Some(Some(_)) => {
+            let stop = stop(format!("`{rule}` is paused and was not run."));
+            Some(stop.hint("Resume the rule and ask again."))
+        }
+        None => Some(stop(format!(
+            "`{rule}` is not in force any more and was not run."
+        ))),
+    }
 }

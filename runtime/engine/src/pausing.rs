@@ -143,7 +143,7 @@ impl Engine {
         kept?;
         Ok(Halted {
             interrupted: ended.interrupted,
-            parked: self.inner.queue.waiting_of(tenant),
+            parked: self.inner.queue.waiting(tenant).0,
         })
     }
 
@@ -161,7 +161,7 @@ impl Engine {
         may_resume(&paused, by, || format!("tenant `{tenant}`"))?;
         self.keep_tenant_paused(tenant, None).await?;
         self.keep_sleepers(Some(tenant)).await;
-        let parked = self.inner.queue.waiting_of(tenant);
+        let parked = self.inner.queue.waiting(tenant).0;
         self.halt_tenant(tenant, None);
         Ok(Halted {
             interrupted: 0,
@@ -313,6 +313,7 @@ impl Engine {
         let raised = self.inner.interrupts.start(Which::Rule(tenant, rule));
         if let Err(error) = self.store().delete_activation(tenant, rule).await {
             self.replace_rule(tenant, rule, Some((*active).clone()));
+            self.inner.quarantines.restore(tenant, &active.activation);
             return Err(error.into());
         }
         let why = "It is not in force any more.";

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use ringfence_governor::{Cascades, Costs, Overload, Scheduler, Share, Space};
+use ringfence_governor::{Cascades, Costs, Overload, Scheduler, Share, Space, run_cost};
 use ringfence_model::{Draw, Ledger, RuleName, TenantId};
 use ringfence_store::{Accepted, Pending};
 use tokio::sync::mpsc::UnboundedSender;
@@ -148,8 +148,10 @@ impl Queue {
             window.waiting_bytes += bytes;
             window.unread = true;
             state.waiting += events;
-            let (load, waiting) = (&mut window.load, window.waiting_events);
-            state.overload.waits(load, waiting, self.clock.now_us());
+            let wanted = window.wanted();
+            state
+                .overload
+                .waits(&mut window.load, wanted, self.clock.now_us());
             window.ask_for_page(&self.pages, self.bounds, tenant, &state.space);
         }
     }
@@ -167,8 +169,8 @@ impl Queue {
             state.waiting += 1;
             window.waiting_events += 1;
             window.waiting_bytes += event.size();
-            let (load, waiting) = (&mut window.load, window.waiting_events);
-            state.overload.waits(load, waiting, now_us);
+            let wanted = window.wanted();
+            state.overload.waits(&mut window.load, wanted, now_us);
             window.seen = seq;
             if seq <= window.loaded {
                 // A page was read between its commit and now.
@@ -215,13 +217,17 @@ impl Queue {
         let now_us = self.clock.now_us();
         let state = &mut *self.state.lock();
         let mut whole = request.is_whole(&page);
+        let mut took = false;
         for pending in page {
             let Some(window) = of_lifetime(&mut state.windows, tenant, request.lifetime) else {
                 return;
             };
             match window.takes(&pending, self.bounds, &state.space) {
-                Taken::Now => state.resume(tenant, pending, request.lifetime, now_us),
-                Taken::Before => {}
+                Taken::Now => {
+                    took = true;
+                    state.resume(tenant, pending, request.lifetime, now_us);
+                }
+                Taken::Before => took = true,
                 Taken::Not => {
                     whole = false;
                     break;
@@ -230,7 +236,11 @@ impl Queue {
         }
         if let Some(window) = of_lifetime(&mut state.windows, tenant, request.lifetime) {
             window.end_page(request, whole, &mut state.space);
-            window.ask_for_page(&self.pages, self.bounds, tenant, &state.space);
+            // Where there was no room for the first, it is asked for again when
+            // something in memory is done.
+            if whole || took {
+                window.ask_for_page(&self.pages, self.bounds, tenant, &state.space);
+            }
         }
         self.wake_all(state);
     }
@@ -273,8 +283,10 @@ impl Queue {
             window.waiting_events = window.waiting_events.saturating_sub(1);
             window.waiting_bytes = window.waiting_bytes.saturating_sub(bytes);
             state.waiting = state.waiting.saturating_sub(1);
-            let (load, waiting) = (&mut window.load, window.waiting_events);
-            state.overload.waits(load, waiting, self.clock.now_us());
+            let wanted = window.wanted();
+            state
+                .overload
+                .waits(&mut window.load, wanted, self.clock.now_us());
         }
     }
 
@@ -317,10 +329,16 @@ impl Queue {
 impl State {
     /// A run of a rule took so much of the host, in fuel. A tenant that was
     /// removed meanwhile leaves nothing behind.
-    pub(crate) fn cost(&mut self, tenant: &TenantId, rule: &RuleName, share: u64, now_us: u64) {
+    pub(crate) fn cost(
+        &mut self,
+        (tenant, rule): (&TenantId, &RuleName),
+        (share, effects): (u64, u64),
+        now_us: u64,
+    ) {
         if let Some(window) = self.windows.get_mut(tenant) {
             self.costs.ran(tenant, rule, share);
-            self.overload.ran(&mut window.load, share, now_us);
+            let cost = run_cost(share, effects);
+            self.overload.ran(&mut window.load, cost, now_us);
         }
     }
 
@@ -362,8 +380,8 @@ impl State {
                 window.waiting_bytes -= job.event.size();
                 self.waiting -= 1;
                 window.drain.done(job.event.size(), now_us);
-                let (load, waiting) = (&mut window.load, window.waiting_events);
-                self.overload.waits(load, waiting, now_us);
+                let wanted = window.wanted();
+                self.overload.waits(&mut window.load, wanted, now_us);
             }
         }
     }

@@ -143,14 +143,15 @@ impl Registry {
     /// Adds a tenant, or changes its limits.
     pub(crate) fn set_limits(&self, tenant: &Tenant, limits: Limits) -> Arc<TenantState> {
         let mut tenants = self.tenants.write();
-        let rules = tenants
-            .get(&tenant.id)
-            .map(|state| Arc::clone(&state.rules));
+        let present = tenants.get(&tenant.id);
         let state = Arc::new(TenantState {
             limits: Arc::new(limits),
             policy: Arc::new(tenant.policy.clone()),
-            rules: rules.unwrap_or_default(),
-            paused: tenant.paused,
+            rules: present
+                .map(|state| Arc::clone(&state.rules))
+                .unwrap_or_default(),
+            // Whoever pauses it does so here first, and then in its record.
+            paused: present.map_or(tenant.paused, |state| state.paused),
         });
         tenants.insert(tenant.id.clone(), Arc::clone(&state));
         state
@@ -205,13 +206,15 @@ impl Registry {
         self.host_paused().is_some() || state.is_some_and(|state| state.paused.is_some())
     }
 
-    /// Whether a rule is not to be run now: it is paused or out of force, or
-    /// its tenant is paused or gone, or all are paused.
-    pub(crate) fn is_off(&self, tenant: &TenantId, rule: &RuleName) -> bool {
-        let state = self.get(tenant);
-        self.host_paused().is_some()
-            || state
-                .is_none_or(|state| state.paused.is_some() || state.pause_of(rule) != Some(None))
+    /// Whether a rule is to be run now: it is in force and neither barred nor
+    /// paused, nor is its tenant, nor are all.
+    pub(crate) fn runs(&self, tenant: &TenantId, rule: &ActiveRule) -> bool {
+        let is_on = |state: Arc<TenantState>| {
+            state.paused.is_none()
+                && state.pause_of(&rule.activation.rule) == Some(None)
+                && !state.is_barred(rule)
+        };
+        self.host_paused().is_none() && self.get(tenant).is_some_and(is_on)
     }
 
     /// How many tenants are paused, and how many rules.

@@ -88,7 +88,7 @@ impl Engine {
                 .take()
                 .or_else(|| present.as_ref().map(|present| present.limits.clone()))
                 .unwrap_or_default(),
-            paused: present.as_ref().and_then(|present| present.paused),
+            paused: self.tenant_paused(tenant),
             policy: change.policy(
                 present
                     .as_ref()
@@ -118,7 +118,7 @@ impl Engine {
     pub(crate) fn admit_tenant(&self, tenant: &Tenant, limits: Limits) {
         let state = self.inner.registry.set_limits(tenant, limits);
         self.inner.queue.set_share(&tenant.id, state.share());
-        let is_paused = tenant.paused.is_some();
+        let is_paused = state.paused.is_some();
         self.inner.queue.set_paused(&tenant.id, is_paused);
         self.inner.vitals.lock().tallies.admit(&tenant.id);
     }

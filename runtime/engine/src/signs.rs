@@ -54,8 +54,8 @@ impl Engine {
     }
 
     /// When the oldest of a tenant's events that wait was accepted, in
-    /// microseconds since 1970; those that sleep for a rule in quarantine left
-    /// out. Asks the store.
+    /// microseconds since 1970; those that sleep for a rule in quarantine or
+    /// paused left out. Asks the store.
     pub async fn oldest_waiting(&self, tenant: &TenantId) -> Result<Option<u64>, StoreError> {
         if self.waiting(tenant).0 == 0 {
             return Ok(None);

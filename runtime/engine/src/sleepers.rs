@@ -230,8 +230,8 @@ impl Sleepers {
         };
         let behind = self.of(&event.tenant, rule, |of_rule| {
             let (hash, seq) = self.place(seq, Some(subject));
-            let before = of_rule.places.range((hash, 0)..(hash, seq));
-            before.count() > 0
+            let mut before = of_rule.places.range((hash, 0)..(hash, seq));
+            before.next().is_some()
         });
         behind.unwrap_or(false)
     }

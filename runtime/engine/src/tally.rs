@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 
+use ringfence_governor::Decayed;
 use ringfence_model::{TenantId, Usage};
 
 use crate::times::{Times, TimesView};
 
 /// After so long, what was taken counts half of what it did.
-const HALF_US: f64 = 10_000_000.0;
+pub(crate) const HALF_US: u64 = 10_000_000;
 
 /// Who is in the list of those who took most stays until another one took so
 /// much more, so that those at its end do not change places all the time.
@@ -62,28 +63,6 @@ pub struct TallyOfAll {
     pub refused: u64,
 }
 
-/// A sum that forgets.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Lately {
-    sum: f64,
-    at_us: u64,
-}
-
-impl Lately {
-    pub(crate) fn at(self, now_us: u64) -> f64 {
-        let passed_us = now_us.saturating_sub(self.at_us);
-        if passed_us == 0 {
-            return self.sum;
-        }
-        self.sum * (-(passed_us as f64) / HALF_US).exp2()
-    }
-
-    pub(crate) fn add(&mut self, amount: u64, now_us: u64) {
-        self.sum = self.at(now_us) + amount as f64;
-        self.at_us = self.at_us.max(now_us);
-    }
-}
-
 #[derive(Debug, Default)]
 struct OfTenant {
     lifetime: u64,
@@ -91,7 +70,7 @@ struct OfTenant {
     fuel: u64,
     accepted: u64,
     refused: Vec<(&'static str, u64)>,
-    took: Lately,
+    took: Decayed,
     /// Of a tenant that ran something: queueing and running.
     times: Option<Box<[Times; 2]>>,
 }
@@ -102,7 +81,7 @@ pub(crate) struct Tallies {
     tenants: HashMap<TenantId, OfTenant>,
     lifetimes: u64,
     all: TallyOfAll,
-    took: Lately,
+    took: Decayed,
 }
 
 impl Tallies {
@@ -142,8 +121,8 @@ impl Tallies {
     /// share.
     pub(crate) fn took(&mut self, tenant: &TenantId, fuel: u64, now_us: u64) {
         if let Some(of) = self.tenants.get_mut(tenant) {
-            of.took.add(fuel, now_us);
-            self.took.add(fuel, now_us);
+            of.took.add(fuel as f64, HALF_US, now_us);
+            self.took.add(fuel as f64, HALF_US, now_us);
         }
     }
 
@@ -176,8 +155,8 @@ impl Tallies {
     }
 
     fn tally(&self, of: &OfTenant, now_us: u64) -> Tally {
-        let all = self.took.at(now_us);
-        let share = of.took.at(now_us) / all;
+        let all = self.took.get(HALF_US, now_us);
+        let share = of.took.get(HALF_US, now_us) / all;
         let times = of.times.as_deref();
         let view = |at: usize| times.map(|times| times[at].view(now_us));
         Tally {
@@ -201,7 +180,7 @@ impl Tallies {
         now_us: u64,
     ) -> Vec<(TenantId, Tally)> {
         let weighted = |(tenant, of): (_, &OfTenant)| {
-            let took = of.took.at(now_us);
+            let took = of.took.get(HALF_US, now_us);
             // Less than any run takes, so it was long ago.
             (took >= 1.0).then(|| {
                 let stays = listed.contains(tenant);

@@ -1,6 +1,6 @@
 //! How long things took: counts of a tenant's in few bytes.
 
-/// Bounds of the buckets, in microseconds: up to a minute, each at most 2.5
+/// Bounds of the buckets, in microseconds: up to a minute, each at most 3
 /// times the one before it.
 const BOUNDS_US: [u64; 21] = [
     10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000,

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::tally::Lately;
+use ringfence_governor::Decayed;
+
+use crate::tally::HALF_US;
 
 /// What the workers have been at work. Counted when a worker has done what it
 /// took at once.
@@ -26,27 +28,30 @@ impl Busy {
 #[derive(Debug, Default)]
 pub(crate) struct Utilisation {
     seen_us: u64,
-    busy: Lately,
+    busy: Decayed,
     /// What there was to be used.
-    time: Lately,
+    time: Decayed,
     looked_us: Option<u64>,
 }
 
 impl Utilisation {
     /// Takes over what was done since the latest look, by so many workers.
     pub(crate) fn look(&mut self, busy_us: u64, workers: u64, now_us: u64) {
-        self.busy.add(busy_us.saturating_sub(self.seen_us), now_us);
+        let done_us = busy_us.saturating_sub(self.seen_us);
+        self.busy.add(done_us as f64, HALF_US, now_us);
         self.seen_us = busy_us;
         if let Some(looked_us) = self.looked_us.replace(now_us) {
             let passed_us = now_us.saturating_sub(looked_us);
-            self.time.add(passed_us.saturating_mul(workers), now_us);
+            let there_was_us = passed_us.saturating_mul(workers);
+            self.time.add(there_was_us as f64, HALF_US, now_us);
         }
     }
 
     /// 0 to 1: what was 10 seconds ago counts half.
     pub(crate) fn ratio(&self) -> f64 {
         let now_us = self.looked_us.unwrap_or(0);
-        let (busy, time) = (self.busy.at(now_us), self.time.at(now_us));
+        let of = |sum: &Decayed| sum.get(HALF_US, now_us);
+        let (busy, time) = (of(&self.busy), of(&self.time));
         if time < Duration::from_millis(1).as_micros() as f64 {
             return 0.0;
         }

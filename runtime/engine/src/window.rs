@@ -59,6 +59,8 @@ pub(crate) struct Window {
     /// In memory and on disk.
     pub(crate) waiting_events: u64,
     pub(crate) waiting_bytes: u64,
+    /// Nothing of it is done until it is resumed.
+    pub(crate) is_paused: bool,
     pub(crate) rate: RateLimiter,
     pub(crate) gate: Gate,
     /// How fast what waits gets less, and what that is beside others.
@@ -83,6 +85,15 @@ impl Window {
         Self {
             lifetime,
             ..Self::default()
+        }
+    }
+
+    /// Events that wait for their turn: none while the tenant is paused.
+    pub(crate) fn wanted(&self) -> u64 {
+        if self.is_paused {
+            0
+        } else {
+            self.waiting_events
         }
     }
 

@@ -133,15 +133,13 @@ impl Worker {
             held,
             begun_us,
         };
-        if tasks.is_empty() {
-            return;
+        if !tasks.is_empty() {
+            desk.begin(batch.under_way());
+            if self.interrupts.times() != times {
+                batch.end_what_is_off();
+            }
+            runner.run(&tasks, &mut batch);
         }
-        desk.begin(batch.under_way());
-        if self.interrupts.times() != times {
-            batch.end_what_is_off();
-        }
-        runner.run(&tasks, &mut batch);
-        desk.clear();
         drop(batch);
         // An express lane is beside workers that are all at work.
         if let Lane::Worker { .. } = self.lane {
@@ -367,10 +365,13 @@ impl Worker {
                 ..Draw::default()
             };
             let (owner, cascade) = (&run.tenant, run.lineage.cascade);
+            let now_us = self.clock.now_us();
             self.queue.ran(&mut ticket, share, 0, |state| {
+                state.cost((owner, &run.rule), (share, 0), now_us);
                 state.cascades.used(owner, cascade, fuel);
                 state.cascades.give_back(owner, cascade, &draw);
             });
+            self.vitals.lock().tallies.took(owner, share, now_us);
             job.conflicted(fuel);
             let done = false;
             self.queue.release([Released { ticket, job, done }]);
@@ -392,7 +393,8 @@ impl Worker {
         let share = execution.usage.share();
         let effects = execution.effects.len() as u64;
         let commit = self.queue.ran(&mut ticket, share, effects, |state| {
-            state.cost(&execution.tenant, &execution.rule, share, now_us);
+            let of = (&execution.tenant, &execution.rule);
+            state.cost(of, (share, effects), now_us);
             let cascades = &mut state.cascades;
             cascades.used(&execution.tenant, execution.lineage.cascade, fuel);
             step::commit(&job, &execution, limits, cascades, now_us, completes)

@@ -84,6 +84,11 @@ impl Room {
         self.runs > 0 && (self.is_empty || is_cheap)
     }
 
+    /// Whether no run fits, whatever it is expected to cost.
+    pub fn is_full(&self) -> bool {
+        self.runs == 0 || self.fuel < RUN_FUEL
+    }
+
     /// A run is in the batch.
     pub fn take(&mut self, expected: Option<u64>) {
         self.is_empty = false;

@@ -4,7 +4,7 @@ use std::f64::consts::LN_2;
 
 /// What happened lately: what is a half-life old counts half.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Decayed {
+pub struct Decayed {
     sum: f64,
     at_us: u64,
 }
@@ -12,15 +12,18 @@ pub(crate) struct Decayed {
 impl Decayed {
     /// Counts something that happens now. A time before the latest is taken
     /// for that.
-    pub(crate) fn add(&mut self, amount: f64, half_life_us: u64, now_us: u64) {
+    pub fn add(&mut self, amount: f64, half_life_us: u64, now_us: u64) {
         self.sum = self.get(half_life_us, now_us) + amount;
         self.at_us = self.at_us.max(now_us);
     }
 
     /// The sum as of now.
-    pub(crate) fn get(&self, half_life_us: u64, now_us: u64) -> f64 {
-        let since = now_us.saturating_sub(self.at_us) as f64;
-        self.sum * (-since / half_life_us.max(1) as f64).exp2()
+    pub fn get(&self, half_life_us: u64, now_us: u64) -> f64 {
+        let since_us = now_us.saturating_sub(self.at_us);
+        if since_us == 0 {
+            return self.sum;
+        }
+        self.sum * (-(since_us as f64) / half_life_us.max(1) as f64).exp2()
     }
 
     /// How much happens in a second, as far as it has been going on for some

@@ -31,6 +31,7 @@ pub use admission::{Allowance, Gate, Rate, RateLimiter, TooFast};
 pub use breaker::{Admission, BreakerConfig, Breakers, Change, Sign};
 pub use cascade::{Cascades, Verdict, arrival};
 pub use costs::{Costs, Room as BatchRoom};
+pub use decayed::Decayed;
 pub use drain::Drain;
 pub use graph::{Causes, Cycle, Cycles, GraphRule, Hop, RuleGraph, Way};
 pub use inference::{Inference, InferenceBounds};
@@ -43,6 +44,6 @@ pub use pulse::{
 pub use queue::Share;
 pub use round_robin::RoundRobin;
 pub use routing::{ActiveRule, RuleSet};
-pub use scheduler::{Batch, Dispatch, Needs, Scheduler, Ticket};
+pub use scheduler::{Batch, Dispatch, Needs, Scheduler, Ticket, run_cost};
 pub use space::Space;
 pub use uploads::{Crowded, UploadBounds, UploadId, Uploads};

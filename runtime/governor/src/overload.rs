@@ -154,13 +154,16 @@ pub struct Load {
     /// Fuel used, as of the begin of an era.
     used: f64,
     era: u64,
-    /// What one event takes, in fuel: a moving average.
+    /// What one run takes, in fuel: a moving average. An event that waits is
+    /// taken for one run.
     cost: f64,
     waiting_events: u64,
     /// The latest epoch in which something happened.
     epoch: u64,
     /// When something of it was last begun or ended.
     moved_us: u64,
+    /// When something of it was last begun.
+    begun_us: u64,
 }
 
 impl Default for Load {
@@ -173,6 +176,7 @@ impl Default for Load {
             waiting_events: 0,
             epoch: 0,
             moved_us: 0,
+            begun_us: 0,
         }
     }
 }
@@ -328,9 +332,13 @@ impl Overload {
 
     /// A tenant's work, which was ready since then, begins.
     pub fn dispatched(&mut self, load: &mut Load, ready_us: u64, now_us: u64) {
-        let since_us = ready_us.max(load.moved_us);
-        let waited_us = now_us.saturating_sub(since_us);
-        self.least_us = Some(self.least_us.map_or(waited_us, |us| us.min(waited_us)));
+        // More of it at the same moment, in one batch, is of the same turn.
+        if load.begun_us != now_us {
+            let since_us = ready_us.max(load.moved_us);
+            let waited_us = now_us.saturating_sub(since_us);
+            self.least_us = Some(self.least_us.map_or(waited_us, |us| us.min(waited_us)));
+        }
+        load.begun_us = now_us;
         load.moved_us = now_us;
         self.touch(load, now_us);
     }

@@ -91,6 +91,21 @@ impl Host {
     }
 }
 
+/// What a batch holds of a tenant beside the first is not another turn.
+#[test]
+fn who_has_two_pieces_in_one_batch_has_waited_all_the_same() {
+    let mut host = Host::new(&[1, 1]);
+    for _ in 0..9 {
+        for tenant in [0, 1] {
+            host.dispatched(tenant, 300_000);
+            let (load, now_us) = (&mut host.loads[tenant], host.now_us);
+            host.overload.dispatched(load, now_us - 300_000, now_us);
+        }
+        host.look();
+    }
+    assert_eq!(host.overload.pressure().level, Level::Behind);
+}
+
 #[test]
 fn the_host_is_behind_when_nobody_has_a_turn_in_time_and_not_for_ever() {
     let mut host = Host::new(&[1, 1]);

@@ -332,31 +332,22 @@ impl<T> Queue<T> {
 
     pub(crate) fn set_dampened(&mut self, is_dampened: bool) {
         self.ready.set_dampened(is_dampened);
-        self.lacking = None;
     }
 
     /// Adds work on an event of this depth; 0 is a root event.
     pub(crate) fn push(&mut self, subject: Option<&str>, depth: u32, now_us: u64, item: T) {
         let Some(subject) = subject else {
-            return self.make_ready(depth, now_us, Ready::Item(item));
+            return self.ready.push_back(depth, now_us, Ready::Item(item));
         };
         if let Some(lane) = self.lanes.get_mut(subject) {
             lane.waiting.push_back((depth, item));
             return;
         }
         let subject: Arc<str> = subject.into();
-        self.make_ready(depth, now_us, Ready::Lane(Arc::clone(&subject)));
+        self.ready
+            .push_back(depth, now_us, Ready::Lane(Arc::clone(&subject)));
         let waiting = VecDeque::from([(depth, item)]);
         self.lanes.insert(subject, Lane { waiting });
-    }
-
-    fn make_ready(&mut self, depth: u32, now_us: u64, ready: Ready<T>) {
-        let turn = self.ready.turn();
-        self.ready.push_back(depth, now_us, ready);
-        if self.ready.turn() != turn {
-            // It is its turn, in place of what did not fit.
-            self.lacking = None;
-        }
     }
 
     /// The work whose turn it is.
@@ -407,7 +398,6 @@ impl<T> Queue<T> {
         // somebody waits for it.
         if again.is_some() {
             self.held += 1;
-            self.lacking = None;
         }
         let Origin::Event { subject, depth } = origin else {
             if let Some(item) = again {
@@ -448,7 +438,7 @@ impl<T> Queue<T> {
             self.ready.push_front(depth, now_us, Ready::Lane(subject));
         } else if let Some((depth, _)) = lane.waiting.front() {
             let depth = *depth;
-            self.make_ready(depth, now_us, Ready::Lane(subject));
+            self.ready.push_back(depth, now_us, Ready::Lane(subject));
         } else {
             self.lanes.remove(&subject);
         }

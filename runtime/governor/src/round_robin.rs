@@ -1,5 +1,4 @@
-//! RoundRobin: tenants share one way, and nobody waits behind all that another has
-//! on it.
+//! Tenants share one way, and nobody waits behind all that another has on it.
 
 use std::collections::{HashMap, VecDeque};
 

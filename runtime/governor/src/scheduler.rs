@@ -43,6 +43,13 @@ const AHEAD: u64 = 10_000 * FUEL_PER_MICROSECOND;
 /// one decision. Then it is decided as well as is known.
 const LOOKS_MAX: u32 = 16;
 
+/// What a run is charged, in fuel, that took so much of the host and returned
+/// so many effects.
+pub fn run_cost(fuel: u64, effects: u64) -> u64 {
+    let effects = effects.saturating_mul(EFFECT_COST);
+    fuel.saturating_add(RUN_COST).saturating_add(effects)
+}
+
 /// Work to do now.
 #[derive(Debug)]
 pub struct Dispatch<T> {
@@ -318,6 +325,13 @@ impl<T> Scheduler<T> {
         self.update(at, |queue| queue.withdraw(is_it))?
     }
 
+    /// Takes all that somebody waits for of a tenant.
+    pub fn withdraw_all_of(&mut self, tenant: &TenantId) -> Vec<T> {
+        let at = self.index.get(tenant).copied();
+        let withdrawn = at.and_then(|at| self.update(at, Queue::withdraw_all));
+        withdrawn.into_iter().flatten().collect()
+    }
+
     /// Takes out all work that somebody waited for.
     pub fn withdraw_all(&mut self) -> Vec<T> {
         let queues = 0..self.queues.len();
@@ -463,8 +477,7 @@ impl<T> Scheduler<T> {
     /// so many effects.
     /// Its worker is free; its subject is not, before [`Scheduler::release`].
     pub fn ran(&mut self, ticket: &mut Ticket, fuel: u64, effects: u64) {
-        let effects = effects.saturating_mul(EFFECT_COST);
-        let cost = fuel.saturating_add(RUN_COST).saturating_add(effects);
+        let cost = run_cost(fuel, effects);
         let charged = std::mem::take(&mut ticket.charged);
         self.large -= usize::from(std::mem::take(&mut ticket.is_large));
         let batch = ticket.batch;

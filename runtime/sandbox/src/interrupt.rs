@@ -59,7 +59,7 @@ pub(crate) fn is_any_to_end(word: u64) -> bool {
 
 /// Where one run looks whether it is to end.
 #[derive(Clone)]
-pub struct Signal {
+pub(crate) struct Signal {
     word: Arc<dyn Word>,
     batch: u32,
     index: usize,
@@ -67,7 +67,7 @@ pub struct Signal {
 
 impl Signal {
     /// Of the run at this index of a batch.
-    pub fn new(word: Arc<dyn Word>, batch: u32, index: usize) -> Self {
+    pub(crate) fn new(word: Arc<dyn Word>, batch: u32, index: usize) -> Self {
         Self { word, batch, index }
     }
 

@@ -60,7 +60,7 @@ pub use fuel::{
 };
 pub use host::RECALLS_MAX;
 pub use instance::Prepared;
-pub use interrupt::{BATCH_RUNS_MAX, Signal, Word, batch_of, is_to_end, next_batch, with_run};
+pub use interrupt::{BATCH_RUNS_MAX, Word, batch_of, is_to_end, next_batch, with_run};
 pub use layout::Layout;
 pub use recall::{NothingRemembered, Recall, RecallError};
 pub use run::{Run, RunReport};

@@ -189,11 +189,30 @@ pub(crate) async fn authenticate(
     }
 }
 
+/// What may be a long list, and is read as one.
+const LISTS: [&str; 7] = [
+    "anomalies",
+    "dead-letters",
+    "effects",
+    "executions",
+    "graph",
+    "rules",
+    "versions",
+];
+
 /// Whether a request is one for what may be a long list. One that waits for
 /// effects holds no thread meanwhile.
 fn takes_long(request: &Request) -> bool {
     let uri = request.uri();
-    request.method() == Method::GET && uri.path().starts_with("/v1/tenants/") && !is_long_poll(uri)
+    let path = uri.path().strip_prefix("/v1/tenants/");
+    let is_list = |path: &str| {
+        let mut parts = path.trim_end_matches('/').rsplit('/');
+        let (last, before) = (parts.next(), parts.next());
+        last.is_some_and(|last| LISTS.contains(&last)) || before == Some("cascades")
+    };
+    [Method::GET, Method::HEAD].contains(request.method())
+        && path.is_some_and(is_list)
+        && !is_long_poll(uri)
 }
 
 /// Counts a refusal for the tenant that it is: the one that the token acts

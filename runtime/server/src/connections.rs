@@ -131,17 +131,23 @@ impl Shared {
     }
 }
 
+/// An answer that is being sent. When this is dropped, nothing is asked.
+pub(crate) struct Answering {
+    idle: Arc<Idle>,
+    shared: Arc<Shared>,
+}
+
 impl Place {
     /// For the requests that come over the connection.
     pub(crate) fn asking(&self) -> Asking {
         Asking(Arc::clone(&self.idle))
     }
 
-    /// A request was answered.
-    pub(crate) fn answered(&self) {
-        if self.idle.since.load(Ordering::Relaxed) == BUSY {
-            let moment = self.shared.moment();
-            self.idle.since.store(moment, Ordering::Relaxed);
+    /// For a request's answer, until it is on its way to the client.
+    pub(crate) fn answering(&self) -> Answering {
+        Answering {
+            idle: Arc::clone(&self.idle),
+            shared: Arc::clone(&self.shared),
         }
     }
 
@@ -163,6 +169,15 @@ impl Asking {
     pub(crate) fn is_known(&self) {
         self.0.since.store(BUSY, Ordering::Relaxed);
         self.0.is_known.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if self.idle.since.load(Ordering::Relaxed) == BUSY {
+            let moment = self.shared.moment();
+            self.idle.since.store(moment, Ordering::Relaxed);
+        }
     }
 }
 
@@ -188,7 +203,9 @@ mod tests {
         answered.asking().is_known();
         let known = connections.place().await;
         known.asking().is_known();
-        known.answered();
+        drop(known.answering());
+        // Its answer is still being sent.
+        let _sent = answered.answering();
         let first = connections.place().await;
         let second = connections.place().await;
 

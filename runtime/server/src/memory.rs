@@ -20,7 +20,10 @@ pub(crate) async fn watch(app: Arc<App>) {
         ticks.tick().await;
         // What the kernel keeps in memory: nothing here waits for a disk.
         match in_use() {
-            Ok(bytes) => app.engine.set_memory(bytes),
+            Ok(bytes) => {
+                is_known = true;
+                app.engine.set_memory(bytes);
+            }
             Err(error) if is_known => {
                 is_known = false;
                 tracing::warn!(%error, "how much memory is in use is not known, so it does not count");

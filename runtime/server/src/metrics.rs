@@ -478,7 +478,7 @@ impl Metrics {
     /// All metrics as they are now, in the OpenMetrics text format.
     pub(crate) async fn scrape(&self, engine: &Engine) -> Result<String, Problem> {
         let _one_at_a_time = self.scraping.lock().await;
-        let shares = Shares::now(engine, &self.shares.listed()).await?;
+        let shares = Shares::now(engine, &self.shares.listed()).await;
         let text = self.text(engine.stats(), &engine.vital_signs(), &shares);
         text.map_err(|error| {
             tracing::error!(%error, "writing metrics failed");
@@ -494,7 +494,7 @@ impl Metrics {
     ) -> Result<String, std::fmt::Error> {
         self.pauses.set(&stats.pauses);
         self.pulse.set(signs);
-        self.shares.set(shares);
+        self.shares.set(shares, stats.waiting);
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.moment.tenants.set(signed(stats.tenants));
         self.moment.waiting.set(signed(stats.waiting));

@@ -114,21 +114,17 @@ fn too_many(what: &str, limit: usize) -> Problem {
 
 /// An answer that keeps its request's place until it is sent: who does not read
 /// its answers cannot have ever more of them.
-pub(crate) fn keep(response: Response, place: OwnedSemaphorePermit) -> Response {
-    response.map(|body| {
-        Body::new(Kept {
-            body,
-            _place: place,
-        })
-    })
+/// So with whatever else is to last as long.
+pub(crate) fn keep<T: Send + Unpin + 'static>(response: Response, held: T) -> Response {
+    response.map(|body| Body::new(Kept { body, _held: held }))
 }
 
-struct Kept {
+struct Kept<T> {
     body: Body,
-    _place: OwnedSemaphorePermit,
+    _held: T,
 }
 
-impl HttpBody for Kept {
+impl<T: Send + Unpin + 'static> HttpBody for Kept<T> {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -40,12 +40,17 @@ macro_rules! kinds {
 }
 
 impl Kind {
-    /// Whether such refusals are what a server does when there is too much:
-    /// many at once, and no failure.
+    /// Whether such refusals are what a server does when there is too much, or
+    /// when a client's own work takes too long: many at once, and no failure.
     pub(crate) fn sheds_load(code: &str) -> bool {
-        [Self::HOST_BEHIND, Self::HOST_OVERLOADED, Self::OVERLOADED]
-            .iter()
-            .any(|kind| kind.code == code)
+        [
+            Self::HOST_BEHIND,
+            Self::HOST_OVERLOADED,
+            Self::OVERLOADED,
+            Self::EVALUATE_DEADLINE,
+        ]
+        .iter()
+        .any(|kind| kind.code == code)
     }
 }
 

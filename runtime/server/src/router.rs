@@ -122,7 +122,12 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
 
 /// Whether a request may wait for effects.
 pub(crate) fn is_long_poll(uri: &Uri) -> bool {
-    uri.query().is_some_and(|query| query.contains("wait_ms="))
+    let waits = |parameter: &str| {
+        let wait_ms = parameter.strip_prefix("wait_ms=");
+        wait_ms.is_some_and(|wait_ms| wait_ms != "0")
+    };
+    let query = uri.query().unwrap_or_default();
+    uri.path().ends_with("/effects") && query.split('&').any(waits)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::memory;
 use crate::metrics::Metrics;
 use crate::patience::Patient;
 use crate::peer::Peer;
+use crate::portions;
 use crate::router::router;
 
 /// Connections at one moment; for more, idle ones have to go, or they wait.
@@ -203,9 +204,9 @@ impl Conversation {
             extensions.insert(watched.clone());
             extensions.insert(asking.clone());
             async move {
-                let answer = router.oneshot(request.map(Body::new)).await;
-                place.answered();
-                Ok::<_, Infallible>(into_ok(answer))
+                let answering = place.answering();
+                let answer = into_ok(router.oneshot(request.map(Body::new)).await);
+                Ok::<_, Infallible>(portions::keep(answer, answering))
             }
         });
         let connection = TokioIo::new(Patient::new(peer, answer_time));

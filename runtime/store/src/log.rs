@@ -260,8 +260,8 @@ pub trait Log: Send + Sync + 'static {
         bytes: u64,
     ) -> Result<Vec<Pending>>;
 
-    /// Which events sleep for which rules: by tenant, rule and place, beginning
-    /// after `after`.
+    /// Which events sleep for which rules: by tenant, in an order of the store's,
+    /// by rule and by place, beginning after `after`.
     async fn parked(&self, after: Option<&Parked>, limit: u32) -> Result<Vec<Parked>>;
 
     /// Those that sleep for a rule since before `before_us` count as asleep

@@ -52,8 +52,9 @@ impl OverloadFile {
         // Four fifths of what there is, and an eighth more: nine tenths.
         let most = self.memory_bytes_max.unwrap_or(u64::MAX);
         let memory_bytes = self.memory_bytes.unwrap_or_else(|| {
-            let all = memory::available();
-            (all - all / 5).min(most)
+            memory::available()
+                .map_or(u64::MAX, |all| all - all / 5)
+                .min(most)
         });
         engine.overload = OverloadConfig {
             target_us: us(self.queueing_ms, 1_000, default.target_us),

@@ -6,10 +6,8 @@ use serde::Deserialize;
 
 /// A year, in seconds; a million events.
 const SECONDS_MAX: u64 = 366 * 24 * 60 * 60;
-/// The defaults of the first and of the longest, in seconds.
-const FIRST_S: u64 = 30;
-const LONGEST_S: u64 = 3_600;
 const EVENTS_MAX: u64 = 1_000_000;
+const MICROS_PER_SECOND: u64 = 1_000_000;
 
 /// When rules are quarantined, how long, and how long events wait for them.
 #[derive(Debug, Default, Deserialize)]
@@ -45,19 +43,21 @@ impl QuarantineConfig {
                 );
             }
         }
-        let first_s = self.first_s.unwrap_or(FIRST_S);
-        let longest_s = self.longest_s.unwrap_or(first_s.max(LONGEST_S));
-        ensure!(
-            longest_s >= first_s,
-            "`quarantine.longest_s` may be {first_s} (`first_s`) or more; {longest_s} was given"
-        );
+        let default_s = BreakerConfig::default().first_us / MICROS_PER_SECOND;
+        let first_s = self.first_s.unwrap_or(default_s);
+        if let Some(longest_s) = self.longest_s {
+            ensure!(
+                longest_s >= first_s,
+                "`quarantine.longest_s` may be {first_s} (`first_s`) or more; {longest_s} was given"
+            );
+        }
         Ok(())
     }
 
     pub(super) fn apply(&self, engine: &mut EngineConfig) {
         let default = BreakerConfig::default();
         let us = |seconds: Option<u64>, default_us| {
-            seconds.map_or(default_us, |seconds| seconds * 1_000_000)
+            seconds.map_or(default_us, |seconds| seconds * MICROS_PER_SECOND)
         };
         let first_us = us(self.first_s, default.first_us);
         engine.quarantine = BreakerConfig {

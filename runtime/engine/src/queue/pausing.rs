@@ -3,25 +3,25 @@
 use ringfence_model::TenantId;
 
 use super::Queue;
-use crate::piece::Piece;
 
 impl Queue {
     /// From now on nothing of a tenant is begun, or something is again. What
     /// somebody waits for is given up.
     pub(crate) fn set_paused(&self, tenant: &TenantId, is_paused: bool) {
-        let mut withdrawn = Vec::new();
-        {
+        let withdrawn = {
             let state = &mut *self.state.lock();
-            let scheduler = &mut state.scheduler;
-            scheduler.set_paused(tenant, is_paused);
-            while let Some(piece) = is_paused
-                .then(|| scheduler.withdraw(tenant, |_: &Piece| true))
-                .flatten()
-            {
-                withdrawn.push(piece);
+            state.scheduler.set_paused(tenant, is_paused);
+            if let Some(window) = state.windows.get_mut(tenant) {
+                // What waits for somebody's word is not what the host is late with.
+                window.is_paused = is_paused;
+                let wanted = window.wanted();
+                let now_us = self.clock.now_us();
+                state.overload.waits(&mut window.load, wanted, now_us);
             }
+            let withdrawn = is_paused.then(|| state.scheduler.withdraw_all_of(tenant));
             self.wake_all(state);
-        }
+            withdrawn
+        };
         // Who waits is told, which is not for under the lock.
         drop(withdrawn);
     }
@@ -36,12 +36,5 @@ impl Queue {
             withdrawn
         };
         drop(withdrawn);
-    }
-
-    /// How many events of a tenant wait, in memory and on disk.
-    pub(crate) fn waiting_of(&self, tenant: &TenantId) -> u64 {
-        let state = self.state.lock();
-        let window = state.windows.get(tenant);
-        window.map_or(0, |window| window.waiting_events)
     }
 }

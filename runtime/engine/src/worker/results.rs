@@ -42,6 +42,7 @@ impl Drop for Batch<'_> {
             }
             self.worker.postpone(job, ticket, cause);
         }
+        self.desk.clear();
     }
 }
 
@@ -91,13 +92,8 @@ impl Progress for Batch<'_> {
         {
             return false;
         }
-        let (registry, tenant) = (&self.worker.registry, &planned.event.tenant);
-        let rule = &planned.rule.activation.rule;
-        if self.desk.is_to_end(index) || registry.is_off(tenant, rule) {
-            return false;
-        }
-        let tenant = registry.get(tenant);
-        tenant.is_some_and(|tenant| !tenant.is_barred(&planned.rule))
+        let registry = &self.worker.registry;
+        !self.desk.is_to_end(index) && registry.runs(&planned.event.tenant, &planned.rule)
     }
 }
 

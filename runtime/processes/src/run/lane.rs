@@ -271,6 +271,8 @@ impl Runner for Lane {
             if is_to_end || held.is_some() && !progress.is_wanted(next) {
                 progress.ended(next, Err(RunError::Unwanted));
                 next += 1;
+                // They were of this run, and not of the next.
+                held.iter_mut().for_each(|held| held.kills = 0);
                 continue;
             }
             let count = match held {

@@ -17,7 +17,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use ringfence_engine::{Engine, Leader, TallyOfAll};
 use ringfence_model::TenantId;
-use ringfence_store::StoreError;
 
 use super::member;
 
@@ -39,8 +38,6 @@ struct OfTenant {
 pub(crate) struct Shares {
     /// What all tenants took.
     pub(crate) all: TallyOfAll,
-    /// Events of all tenants that wait.
-    pub(crate) waiting: u64,
     /// The tenants to be listed.
     pub(crate) leaders: Vec<Leader>,
     /// How long the oldest event of each has waited, in microseconds.
@@ -49,22 +46,28 @@ pub(crate) struct Shares {
 
 impl Shares {
     /// Asks the engine, and the store for the oldest events. Who is `listed`
-    /// already stays for a while.
-    pub(crate) async fn now(engine: &Engine, listed: &[TenantId]) -> Result<Self, StoreError> {
+    /// already stays for a while. Where the store does not answer, ages are
+    /// missing.
+    pub(crate) async fn now(engine: &Engine, listed: &[TenantId]) -> Self {
         let (all, leaders) = engine.leaders(LISTED_MAX, listed);
         let mut ages_us = BTreeMap::new();
         for Leader { tenant, .. } in &leaders {
-            if let Some(oldest_us) = engine.oldest_waiting(tenant).await? {
-                let age_us = engine.clock().now_us().saturating_sub(oldest_us);
-                ages_us.insert(tenant.clone(), age_us);
-            }
+            let oldest_us = match engine.oldest_waiting(tenant).await {
+                Ok(oldest_us) => oldest_us,
+                Err(error) => {
+                    tracing::warn!(%error, "how long events have waited is not known");
+                    break;
+                }
+            };
+            let now_us = engine.clock().now_us();
+            let age_us = oldest_us.map_or(0, |oldest_us| now_us.saturating_sub(oldest_us));
+            ages_us.insert(tenant.clone(), age_us);
         }
-        Ok(Self {
+        Self {
             all,
-            waiting: engine.stats().waiting,
             leaders,
             ages_us,
-        })
+        }
     }
 }
 
@@ -224,9 +227,9 @@ impl Tenants {
         self.list.lock().tenants.keys().cloned().collect()
     }
 
-    /// Takes over what is so now. Not at the same time as another: see
+    /// Takes over what is so now, beside the events that wait of all. Not at the same time as another: see
     /// [`super::Metrics::scrape`].
-    pub(super) fn set(&self, shares: &Shares) {
+    pub(super) fn set(&self, shares: &Shares, all_waiting: u64) {
         let all = Counts::of_all(&shares.all);
         let (counts, of_others) = self.list.lock().update(all, &shares.leaders);
         self.clear();
@@ -238,9 +241,9 @@ impl Tenants {
             self.count(&of, counts);
             member(&self.share, &of).set(leader.tally.share);
             member(&self.waiting, &of).set(signed(leader.waiting));
-            let age_us = shares.ages_us.get(&leader.tenant).copied();
-            let age_s = age_us.unwrap_or(0) as f64 / MICROS_PER_SECOND;
-            member(&self.age, &of).set(age_s);
+            if let Some(&age_us) = shares.ages_us.get(&leader.tenant) {
+                member(&self.age, &of).set(age_us as f64 / MICROS_PER_SECOND);
+            }
             share += leader.tally.share;
             waiting += leader.waiting;
         }
@@ -251,7 +254,7 @@ impl Tenants {
         let is_idle = shares.leaders.is_empty();
         let share = if is_idle { 0.0 } else { 1.0 - share };
         member(&self.share, &others).set(share.max(0.0));
-        let waiting = shares.waiting.saturating_sub(waiting);
+        let waiting = all_waiting.saturating_sub(waiting);
         member(&self.waiting, &others).set(signed(waiting));
     }
 

@@ -20,10 +20,13 @@ pub(super) fn all(
     after: Option<&Parked>,
     limit: u32,
 ) -> Work<Vec<Parked>> {
-    let sql = "SELECT t.name, p.rule, p.seq, e.subject FROM tenants t \
-               JOIN parked p ON p.tenant = t.id JOIN events e ON e.seq = p.seq \
-               WHERE t.name >= ?1 AND (t.name, p.rule, p.seq) > (?1, ?2, ?3) \
-               ORDER BY t.name, p.rule, p.seq LIMIT ?4";
+    // By the tenant's number and not its name: so a page begins where the key
+    // says, and does not read all before it.
+    let sql = "SELECT t.name, p.rule, p.seq, e.subject FROM parked p \
+               JOIN tenants t ON t.id = p.tenant JOIN events e ON e.seq = p.seq \
+               WHERE (p.tenant, p.rule, p.seq) > \
+               (coalesce((SELECT id FROM tenants WHERE name = ?1), 0), ?2, ?3) \
+               ORDER BY p.tenant, p.rule, p.seq LIMIT ?4";
     let (tenant, rule, seq) = after.map_or(("", "", 0), |after| {
         (after.tenant.as_str(), after.rule.as_str(), after.seq)
     });
