@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringfence_governor::RoundRobin;
+use ringfence_governor::{Pace, RoundRobin};
 use ringfence_model::Draw;
 use ringfence_store::{CommitOutcome, RunCommit, Store};
 use tokio::sync::mpsc::Receiver;
@@ -18,11 +18,6 @@ use crate::registry::Registry;
 use crate::step::{self, Step};
 use crate::unsaved::Unsaved;
 use crate::vitals::{Counted, Vitals};
-
-/// Steps in one commit. Who comes during a commit waits for it and for the
-/// next: it is as short as still shares the cost of a sync (some 3 ms of work
-/// for 0.3 ms of sync).
-const BATCH_MAX: usize = 64;
 
 /// Steps taken out of their channel; more wait in it, and stop the workers when
 /// it is full.
@@ -46,13 +41,18 @@ pub(crate) struct Committer {
 type Steps = Vec<(Step, RunCommit)>;
 
 impl Committer {
-    /// Commits until the last sender is gone. Tenants take turns: a storm has
-    /// up to 64 results of each of its tenants on their way, and nobody is to
-    /// wait behind all of them.
+    /// Commits until the last sender is gone. Who comes during a commit waits for
+    /// it and for the next, so it is as short as still shares the cost of a
+    /// sync; and tenants take turns, so that nobody waits for all that another
+    /// has on this way.
     pub(crate) async fn run(self, mut steps: Receiver<(Step, RunCommit)>) {
-        let mut arrived = Vec::with_capacity(BATCH_MAX);
-        let mut turns = RoundRobin::default();
+        let (mut turns, mut pace) = (RoundRobin::default(), Pace::default());
+        let (mut arrived, mut at_once) = (Vec::new(), 0);
         loop {
+            if at_once != pace.at_once() {
+                at_once = pace.at_once();
+                self.queue.set_pace(at_once);
+            }
             if turns.is_empty() && steps.recv_many(&mut arrived, TAKEN_MAX).await == 0 {
                 return;
             }
@@ -65,10 +65,13 @@ impl Committer {
                 let tenant = step.job.event.tenant.clone();
                 turns.push(&tenant, (step, commit));
             }
-            let mut batch: Steps = std::iter::from_fn(|| turns.pop()).take(BATCH_MAX).collect();
+            let mut batch: Steps = std::iter::from_fn(|| turns.pop()).take(at_once).collect();
+            let (count, begun_us) = (batch.len(), self.clock.now_us());
             while !batch.is_empty() {
                 batch = self.commit(batch).await;
             }
+            let took_us = self.clock.now_us().saturating_sub(begun_us);
+            pace.took(count, took_us, self.queue.take_briefs());
         }
     }
 

@@ -246,7 +246,6 @@ impl Engine {
             queue: Arc::clone(&inner.queue),
             clock: Arc::clone(&inner.clock),
             memory: Arc::clone(&inner.memory),
-            steps: steps.downgrade(),
         };
         background.push(tokio::spawn(watch.run()));
         let committer = Committer {

@@ -6,13 +6,10 @@ use std::time::Duration;
 
 use ringfence_governor::{Level, Pressure, Signs};
 use ringfence_model::TenantId;
-use ringfence_store::RunCommit;
-use tokio::sync::mpsc::WeakSender;
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
 use crate::queue::{Queue, TenantAllowance};
-use crate::step::Step;
 use crate::{Engine, EngineError};
 
 /// How often to look.
@@ -23,8 +20,6 @@ pub(crate) struct Watch {
     pub(crate) clock: Arc<dyn Clock>,
     /// Of all processes, in bytes; written by who can read it.
     pub(crate) memory: Arc<AtomicU64>,
-    /// The way to the disk.
-    pub(crate) steps: WeakSender<(Step, RunCommit)>,
 }
 
 impl Watch {
@@ -34,11 +29,9 @@ impl Watch {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let steps = self.steps.upgrade();
             let signs = Signs {
                 // The queue knows.
                 is_work_due: false,
-                is_disk_behind: steps.is_some_and(|steps| steps.capacity() == 0),
                 memory_bytes: self.memory.load(Ordering::Relaxed),
             };
             if self.queue.look(signs, self.clock.now_us()).is_some() {

@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use ringfence_governor::{Cascades, Costs, Overload, Scheduler, Share, Space, run_cost};
-use ringfence_model::{Draw, Ledger, RuleName, TenantId};
+use ringfence_governor::{Briefs, Cascades, Costs, Overload, Scheduler, Share, Space, run_cost};
+use ringfence_model::{Draw, FUEL_PER_MICROSECOND, Ledger, RuleName, TenantId};
 use ringfence_store::{Accepted, Pending};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -69,7 +69,7 @@ impl Queue {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let state = State {
-            scheduler: Scheduler::new(config.order),
+            scheduler: Scheduler::new(config.order, config.worker_count()),
             overload: Overload::new(config.overload),
             space: Space::new(config.windows_bytes),
             ..State::default()
@@ -118,6 +118,24 @@ impl Queue {
 
     pub(crate) fn is_dampened(&self, tenant: &TenantId) -> bool {
         self.state.lock().scheduler.is_dampened(tenant)
+    }
+
+    /// So many results are made durable at once: one commit is under way, and
+    /// the next one comes together.
+    pub(crate) fn set_pace(&self, at_once: usize) {
+        self.state.lock().scheduler.set_results_max(2 * at_once);
+    }
+
+    /// How tenants fared that have little to do, since this was asked last.
+    pub(crate) fn take_briefs(&self) -> Briefs {
+        self.state.lock().scheduler.take_briefs()
+    }
+
+    /// So long on the way to the disk, in microseconds, in fuel that workers
+    /// could use meanwhile: half of them, because the server needs the rest where
+    /// the disk is busy.
+    pub(crate) fn disk(&self, us: u64) -> u64 {
+        us.saturating_mul(u64::from(self.workers) * FUEL_PER_MICROSECOND / 2)
     }
 
     /// Forgets a tenant and its work that is not under way. Answers how many
@@ -327,17 +345,17 @@ impl Queue {
 }
 
 impl State {
-    /// A run of a rule took so much of the host, in fuel. A tenant that was
+    /// A run of a rule took so much of the cores and of the disk, in fuel. A tenant that was
     /// removed meanwhile leaves nothing behind.
     pub(crate) fn cost(
         &mut self,
         (tenant, rule): (&TenantId, &RuleName),
-        (share, effects): (u64, u64),
+        (share, disk): (u64, u64),
         now_us: u64,
     ) {
         if let Some(window) = self.windows.get_mut(tenant) {
             self.costs.ran(tenant, rule, share);
-            let cost = run_cost(share, effects);
+            let cost = run_cost(share, disk);
             self.overload.ran(&mut window.load, cost, now_us);
         }
     }

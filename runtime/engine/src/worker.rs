@@ -391,10 +391,10 @@ impl Worker {
         let completes = job.is_last();
         let (now_us, fuel) = (self.clock.now_us(), execution.usage.fuel);
         let share = execution.usage.share();
-        let effects = execution.effects.len() as u64;
-        let commit = self.queue.ran(&mut ticket, share, effects, |state| {
+        let disk = self.queue.disk(step::disk_us(&execution));
+        let commit = self.queue.ran(&mut ticket, share, disk, |state| {
             let of = (&execution.tenant, &execution.rule);
-            state.cost(of, (share, effects), now_us);
+            state.cost(of, (share, disk), now_us);
             let cascades = &mut state.cascades;
             cascades.used(&execution.tenant, execution.lineage.cascade, fuel);
             step::commit(&job, &execution, limits, cascades, now_us, completes)

@@ -15,6 +15,7 @@ mod graph;
 mod inference;
 mod lanes;
 mod overload;
+mod pace;
 mod places;
 mod pulse;
 mod queue;
@@ -37,6 +38,7 @@ pub use graph::{Causes, Cycle, Cycles, GraphRule, Hop, RuleGraph, Way};
 pub use inference::{Inference, InferenceBounds};
 pub use lanes::{Lane, Order};
 pub use overload::{Level, Load, Overload, OverloadConfig, Pressure, Signs, TurnedAway};
+pub use pace::Pace;
 pub use places::{NoPlace, Places};
 pub use pulse::{
     EdgePulse, Pulse, PulseChange, PulseConfig, PulseView, RateChange, RateConfig, Rates, RulePulse,
@@ -44,6 +46,6 @@ pub use pulse::{
 pub use queue::Share;
 pub use round_robin::RoundRobin;
 pub use routing::{ActiveRule, RuleSet};
-pub use scheduler::{Batch, Dispatch, Needs, Scheduler, Ticket, run_cost};
+pub use scheduler::{Batch, Briefs, Dispatch, Needs, Scheduler, Ticket, run_cost};
 pub use space::Space;
 pub use uploads::{Crowded, UploadBounds, UploadId, Uploads};

@@ -112,8 +112,6 @@ impl Level {
 pub struct Signs {
     /// Whether there is work that nothing but a worker is missing for.
     pub is_work_due: bool,
-    /// Whether results wait for the disk up to their bound.
-    pub is_disk_behind: bool,
     /// Memory of all processes, in bytes.
     pub memory_bytes: u64,
 }
@@ -362,7 +360,7 @@ impl Overload {
         self.memory_bytes = signs.memory_bytes;
         let config = self.config;
         let lag_us = config.interval_us.saturating_mul(2);
-        let is_late = queueing_us > config.target_us || signs.is_disk_behind;
+        let is_late = queueing_us > config.target_us;
         self.is_late
             .look(is_late, config.interval_us, lag_us, now_us);
         let hopeless_us = config.target_us.saturating_mul(HOPELESS_TARGETS);

@@ -61,7 +61,6 @@ impl Host {
         self.now_us += LOOK_US;
         let signs = Signs {
             is_work_due,
-            is_disk_behind: false,
             memory_bytes: self.memory_bytes,
         };
         self.overload.look(signs, self.now_us);

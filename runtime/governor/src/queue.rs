@@ -10,13 +10,20 @@ use crate::awaited::Awaited;
 use crate::ready::{Popped, ReadyList};
 use crate::turns::Place;
 
-/// What a run costs the host beside its fuel (a lease, an instance, its part
-/// of a commit), in fuel: some 50 us. Runs that use hardly any fuel are not
-/// free.
+/// What a run costs the host's cores beside its fuel (a lease, an instance, its
+/// record), in fuel: some 50 us. Runs that use hardly any fuel are not free.
 pub(crate) const RUN_COST: u64 = 50 * FUEL_PER_MICROSECOND;
+
+/// While a tenant is dampened, what it does counts so many times: its weight is
+/// a quarter.
+const DAMPENED: u64 = 4;
 
 /// What is expected to cost no more is cheap, in fuel: 1 ms.
 pub(crate) const CHEAP_FUEL: u64 = 1_000 * FUEL_PER_MICROSECOND;
+
+/// Who has no more to do than this has little to do, in fuel: 5 ms of each
+/// worker.
+pub(crate) const BRIEF: u64 = 5_000 * FUEL_PER_MICROSECOND;
 
 /// What a tenant may be in arrears with when it can go on that could not,
 /// because of its own limits or of the order within its subjects: 100 ms. What
@@ -58,6 +65,8 @@ pub(crate) struct Queue<T> {
     /// What the tenant's runs cost lately: a moving average.
     pub(crate) estimate: u64,
     pub(crate) held: usize,
+    /// Up to where it has little to do, in fuel.
+    brief: u64,
     /// Where it stands among those whose work may be dispatched, if it does.
     pub(crate) place: Option<Place>,
     /// What is known of the work whose turn it is.
@@ -128,8 +137,14 @@ struct Lane<T> {
     waiting: VecDeque<(u32, T)>,
 }
 
+/// Fuel over weight, in parts of a thousand so that weights up to a thousand
+/// divide finely enough.
+pub(crate) fn scaled(cost: u64, weight: u64) -> u128 {
+    u128::from(cost) * 1_000 / u128::from(weight.max(1))
+}
+
 impl<T> Queue<T> {
-    pub(crate) fn new(generation: u64, share: Share, start: u128) -> Self {
+    pub(crate) fn new(generation: u64, share: Share, start: u128, brief: u64) -> Self {
         Self {
             generation,
             share,
@@ -142,6 +157,7 @@ impl<T> Queue<T> {
             start,
             estimate: 0,
             held: 0,
+            brief,
             place: None,
             looked: None,
             paused: false,
@@ -273,6 +289,13 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Whether it has little to do: what waits and what is under way is done
+    /// soon.
+    fn is_brief(&self) -> bool {
+        let pieces = (self.held as u64).saturating_add(self.unreleased);
+        pieces.saturating_mul(self.estimate.max(RUN_COST)) <= self.brief
+    }
+
     /// Where its next piece of work stands, by what tenants used of their
     /// shares.
     pub(crate) fn next_place(&self) -> Place {
@@ -281,6 +304,7 @@ impl<T> Queue<T> {
             start: self.start,
             cost: self.scaled(cost),
             is_cheap,
+            is_brief: self.is_brief(),
         }
     }
 
@@ -295,6 +319,7 @@ impl<T> Queue<T> {
             start: ready_us.unwrap_or(0).into(),
             cost: 0,
             is_cheap: true,
+            is_brief: self.is_brief(),
         }
     }
 
@@ -311,10 +336,15 @@ impl<T> Queue<T> {
         self.start = self.start.max(least);
     }
 
-    /// Fuel over weight, in parts of a thousand so that weights up to a
-    /// thousand divide finely enough.
     pub(crate) fn scaled(&self, cost: u64) -> u128 {
-        u128::from(cost) * 1_000 / u128::from(self.share.weight.max(1))
+        let times = if self.is_dampened() { DAMPENED } else { 1 };
+        scaled(cost.saturating_mul(times), self.share.weight)
+    }
+
+    /// Its weight, while it has work, also under way.
+    pub(crate) fn weight(&self) -> u64 {
+        let is_idle = self.held == 0 && self.unreleased == 0;
+        if is_idle { 0 } else { self.share.weight }
     }
 
     pub(crate) fn charge(&mut self, cost: u64) {

@@ -9,6 +9,12 @@
 //! a tenant, work with the same subject is done one after the other in the
 //! order it came; the rest as `ready` says.
 //!
+//! Who has little to do is preferred, as long as that does not bring it ahead by
+//! more than is forgiven: so bursts of a tenant that uses about its share do not
+//! wait behind those who always want more. It is the idea of sparse flows in
+//! FQ-CoDel (Hoeiland-Joergensen et al., RFC 8290, 2018), with a bound by tags.
+//! Nobody gets more by it over time, since what it takes is charged as ever.
+//!
 //! An express lane is one more worker, which takes cheap runs only, and only
 //! while all workers make runs that are not: so small runs never wait for large
 //! ones to end, and the operating system shares the cores between them. It takes
@@ -20,6 +26,11 @@
 //! holds whatever they do. A run that does not fit waits, and so does what is
 //! behind it in its tenant's queue; other tenants go on.
 //!
+//! How many results may be on their way to the disk is bounded for all tenants
+//! together ([`Scheduler::set_results_max`]), so that where the disk is what is
+//! slow, work waits here, where its turn is decided, and not behind others'
+//! results.
+//!
 //! Work whose answer somebody waits for ([`Scheduler::push_awaited`]) is of
 //! its tenant's share like all other. Within the tenant it and the rest take
 //! turns.
@@ -29,11 +40,13 @@ use std::collections::HashMap;
 use ringfence_model::{FUEL_PER_MICROSECOND, TenantId};
 
 use crate::lanes::{Lane, Order};
-use crate::queue::{Origin, Queue, RUN_COST, Share};
-use crate::turns::{Stagger, Turns};
+use crate::queue::{BRIEF, Origin, Queue, RUN_COST, Share, scaled};
+use crate::turns::{Stagger, Turns, Who};
 
-/// What it costs to make one effect durable, in fuel: some 20 us.
-const EFFECT_COST: u64 = 20 * FUEL_PER_MICROSECOND;
+/// How far all who have little to do may be ahead together of who has much, in
+/// fuel: 100 ms of one worker, 1 % of 10 s. So long may their bursts keep others
+/// waiting.
+const BRIEF_AHEAD: u64 = 100_000 * FUEL_PER_MICROSECOND;
 
 /// How far a tenant's cheap work may be ahead of what waits for a worker, at
 /// least, in fuel: 10 ms. It is more where what waits is larger.
@@ -43,11 +56,12 @@ const AHEAD: u64 = 10_000 * FUEL_PER_MICROSECOND;
 /// one decision. Then it is decided as well as is known.
 const LOOKS_MAX: u32 = 16;
 
-/// What a run is charged, in fuel, that took so much of the host and returned
-/// so many effects.
-pub fn run_cost(fuel: u64, effects: u64) -> u64 {
-    let effects = effects.saturating_mul(EFFECT_COST);
-    fuel.saturating_add(RUN_COST).saturating_add(effects)
+/// What a run is charged, in fuel, that took so much of the cores and so much of
+/// the disk: what it takes most of, since the other is free meanwhile (dominant
+/// resource fair queueing; Ghodsi et al., 2012). What it took of the disk is in
+/// fuel that all workers could have used in that time.
+pub fn run_cost(fuel: u64, disk: u64) -> u64 {
+    fuel.saturating_add(RUN_COST).max(disk)
 }
 
 /// Work to do now.
@@ -102,6 +116,8 @@ pub struct Needs {
 pub struct Scheduler<T> {
     index: HashMap<TenantId, usize>,
     order: Order,
+    /// Up to where a tenant has little to do, in fuel.
+    brief: u64,
     queues: Vec<Option<Queue<T>>>,
     /// Places in it that nobody has.
     free: Vec<usize>,
@@ -110,6 +126,10 @@ pub struct Scheduler<T> {
     /// The least start tag when work was dispatched: where a returning tenant
     /// begins, so that idling earns no credit. It never goes back.
     virtual_time: u128,
+    /// Of all who have work, also under way.
+    weights: u64,
+    /// Since it was asked for.
+    briefs: Briefs,
     /// Runs under way that are not cheap.
     large: usize,
     generations: u64,
@@ -118,8 +138,22 @@ pub struct Scheduler<T> {
     ready: usize,
     /// Nothing at all is done until that is over.
     halted: bool,
+    /// Pieces of work under way, until they are released, of all tenants; and
+    /// how many there may be.
+    unreleased: usize,
+    unreleased_max: usize,
     /// Memory that runs may take, of all tenants, in bytes.
     reserved: u64,
+}
+
+/// How those fare who have little to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Briefs {
+    /// Something of theirs was begun.
+    pub begun: bool,
+    /// They had to wait, because so much was under way, or because they are so
+    /// far ahead of who has much to do.
+    pub waited: bool,
 }
 
 /// What came of looking at the work whose turn it is.
@@ -185,25 +219,31 @@ impl<T> Default for Scheduler<T> {
         Self {
             index: HashMap::new(),
             order: Order::default(),
+            brief: BRIEF,
             queues: Vec::new(),
             free: Vec::new(),
             turns: Turns::default(),
             virtual_time: 0,
+            weights: 0,
+            briefs: Briefs::default(),
             large: 0,
             generations: 0,
             batches: 0,
             ready: 0,
             halted: false,
+            unreleased: 0,
+            unreleased_max: usize::MAX,
             reserved: 0,
         }
     }
 }
 
 impl<T> Scheduler<T> {
-    /// Without tenants, which will be served in this order.
-    pub fn new(order: Order) -> Self {
+    /// Without tenants, which will be served in this order by so many workers.
+    pub fn new(order: Order, workers: u32) -> Self {
         Self {
             order,
+            brief: BRIEF.saturating_mul(workers.into()),
             ..Self::default()
         }
     }
@@ -218,7 +258,7 @@ impl<T> Scheduler<T> {
             return;
         }
         self.generations += 1;
-        let queue = Queue::new(self.generations, share, self.virtual_time);
+        let queue = Queue::new(self.generations, share, self.virtual_time, self.brief);
         let at = match self.free.pop() {
             Some(free) => {
                 self.queues[free] = Some(queue);
@@ -245,13 +285,15 @@ impl<T> Scheduler<T> {
         }
         self.free.push(at);
         self.ready -= queue.ready();
+        self.weights -= queue.weight();
         self.reserved = self.reserved.wrapping_sub(queue.reserved);
         queue.into_work().collect()
     }
 
     /// While a tenant is dampened, its work on root events goes before that on
     /// follow-up events, which get one of 8 turns if both wait. The order
-    /// within a subject stays, and so does the tenant's share.
+    /// within a subject stays. The tenant's weight is a quarter of what it was,
+    /// so that what is out of the ordinary is the first to wait.
     pub fn set_dampened(&mut self, tenant: &TenantId, is_dampened: bool) {
         if let Some(&at) = self.index.get(tenant) {
             self.update(at, |queue| queue.set_dampened(is_dampened));
@@ -276,6 +318,18 @@ impl<T> Scheduler<T> {
     /// The same for all tenants at once.
     pub fn set_halted(&mut self, is_halted: bool) {
         self.halted = is_halted;
+    }
+
+    /// So many pieces of work, at least one, may be under way, of all tenants:
+    /// they run, or their results are on their way to the disk. Who has little to
+    /// do may begin something until there are twice as many.
+    pub fn set_results_max(&mut self, most: usize) {
+        self.unreleased_max = most.max(1);
+    }
+
+    /// How those fared who have little to do, since this was asked last.
+    pub fn take_briefs(&mut self) -> Briefs {
+        std::mem::take(&mut self.briefs)
     }
 
     /// Whether nothing of a tenant is taken, because it is paused, or all are.
@@ -379,12 +433,10 @@ impl<T> Scheduler<T> {
         batch: &mut Batch,
         mut needs: impl FnMut(&T) -> Needs,
     ) -> Option<Dispatch<T>> {
-        if self.halted {
-            return None;
-        }
+        let who = self.who()?;
         let is_express = matches!(batch.lane, Lane::Express { .. });
         let mut looks = 0;
-        while let Some((at, virtual_time)) = self.next(batch.lane) {
+        while let Some((at, virtual_time)) = self.next(batch.lane, who) {
             // What is not cheap is never taken by an express lane.
             let may_look = self.order == Order::Fair && (looks < LOOKS_MAX || is_express);
             match self.take(at, batch, may_look, &mut needs) {
@@ -398,7 +450,7 @@ impl<T> Scheduler<T> {
                 Some(Taken::Otherwise | Taken::Unwanted) | None => return None,
             }
         }
-        if is_express {
+        if is_express || who == Who::Brief {
             return None;
         }
         // A tenant that may not run more at one moment can go on in a batch
@@ -414,25 +466,52 @@ impl<T> Scheduler<T> {
         }
     }
 
+    /// Of whom work may be taken now.
+    fn who(&mut self) -> Option<Who> {
+        let most = self.unreleased_max;
+        match self.unreleased {
+            _ if self.halted => None,
+            under_way if under_way < most => Some(Who::All),
+            under_way if self.order == Order::Fair && under_way / 2 < most => Some(Who::Brief),
+            _ => {
+                self.briefs.waited |= self.turns.has_brief();
+                None
+            }
+        }
+    }
+
     /// Whose turn it is, and the least start tag.
-    fn next(&self, lane: Lane) -> Option<(usize, u128)> {
+    fn next(&mut self, lane: Lane, who: Who) -> Option<(usize, u128)> {
         let stagger = match (self.order, lane) {
-            (Order::Fair, Lane::Express { workers }) => return self.next_cheap(workers),
+            (Order::Fair, Lane::Express { workers }) => return self.next_cheap(workers, who),
             (_, Lane::Express { .. }) => return None,
             (Order::Fair, lane) => lane.stagger(),
             (Order::StartTime | Order::Fifo, _) => Stagger::START,
         };
-        let turn = self.turns.next(stagger)?;
-        Some((turn.at, turn.least_start))
+        let turn = self.turns.next(stagger, Who::All)?;
+        let brief = match self.order {
+            Order::Fair => self.turns.next(stagger, Who::Brief),
+            Order::StartTime | Order::Fifo => None,
+        };
+        let ahead = turn.tag.saturating_add(scaled(BRIEF_AHEAD, self.weights));
+        let is_ahead = brief.is_some_and(|brief| brief.tag > ahead);
+        let brief = brief.filter(|_| !is_ahead);
+        self.briefs.begun |= brief.is_some();
+        self.briefs.waited |= is_ahead;
+        let at = match who {
+            Who::All => brief.unwrap_or(turn).at,
+            Who::Brief => brief?.at,
+        };
+        Some((at, turn.least_start))
     }
 
     /// Whose cheap work is next for an express lane: nobody's if that would be
     /// too far ahead of work that waits for a worker.
-    fn next_cheap(&self, workers: u32) -> Option<(usize, u128)> {
+    fn next_cheap(&self, workers: u32, who: Who) -> Option<(usize, u128)> {
         if self.large < workers as usize {
             return None;
         }
-        let cheap = self.turns.next_cheap()?;
+        let cheap = self.turns.next_cheap(who)?;
         let Some(waits) = self.turns.next_large() else {
             return Some((cheap.at, cheap.least_start));
         };
@@ -453,6 +532,7 @@ impl<T> Scheduler<T> {
         if let Some(Taken::Work(dispatch)) = &taken {
             batch.latest = Some((at, dispatch.ticket.generation));
             self.large += usize::from(dispatch.ticket.is_large);
+            self.unreleased += 1;
         }
         taken
     }
@@ -473,11 +553,10 @@ impl<T> Scheduler<T> {
         !self.halted && !self.turns.is_empty()
     }
 
-    /// The run is over; it took this much of the host, in fuel, and returned
-    /// so many effects.
-    /// Its worker is free; its subject is not, before [`Scheduler::release`].
-    pub fn ran(&mut self, ticket: &mut Ticket, fuel: u64, effects: u64) {
-        let cost = run_cost(fuel, effects);
+    /// The run is over; it took this much of the cores, and its results take
+    /// this much of the disk, both in fuel as [`run_cost`] has it. Its worker is free; its subject is not, before [`Scheduler::release`].
+    pub fn ran(&mut self, ticket: &mut Ticket, fuel: u64, disk: u64) {
+        let cost = run_cost(fuel, disk);
         let charged = std::mem::take(&mut ticket.charged);
         self.large -= usize::from(std::mem::take(&mut ticket.is_large));
         let batch = ticket.batch;
@@ -497,6 +576,7 @@ impl<T> Scheduler<T> {
     /// microseconds.
     pub fn release(&mut self, ticket: Ticket, again: Option<T>, now_us: u64) {
         let origin = ticket.origin;
+        self.unreleased -= 1;
         self.update_of(ticket.queue, ticket.generation, |queue| {
             queue.unreleased -= 1;
             queue.release(origin, again, now_us);
@@ -534,9 +614,10 @@ impl<T> Scheduler<T> {
     /// Changes a queue, and keeps its place among those whose turn it may be.
     fn update<R>(&mut self, at: usize, change: impl FnOnce(&mut Queue<T>) -> R) -> Option<R> {
         let queue = self.queues[at].as_mut()?;
-        let (ready, reserved) = (queue.ready(), queue.reserved);
+        let (ready, weight, reserved) = (queue.ready(), queue.weight(), queue.reserved);
         let changed = change(queue);
         self.ready = self.ready - ready + queue.ready();
+        self.weights = self.weights - weight + queue.weight();
         let others = self.reserved.wrapping_sub(reserved);
         self.reserved = others.wrapping_add(queue.reserved);
         let before = queue.place;

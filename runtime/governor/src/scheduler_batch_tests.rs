@@ -152,3 +152,46 @@ proptest! {
         prop_assert_eq!(scheduler.ready(), 0);
     }
 }
+
+/// Where the disk is slow, work waits here, and its turn is decided when there
+/// is room for it. Who has little to do goes on until there is twice as much.
+#[test]
+fn no_more_results_are_on_their_way_than_may_be() {
+    for order in [Order::Fair, Order::Fifo] {
+        let mut scheduler = Scheduler::new(order, 1);
+        let [much, little] = [tenant("much"), tenant("little")];
+        scheduler.set_results_max(2);
+        for tenant in [&much, &little] {
+            scheduler.set_share(tenant, SHARE);
+        }
+        for item in 0..1_000 {
+            scheduler.push(&much, None, item).unwrap();
+        }
+        let mut under_way: Vec<_> = (0..2).map(|_| scheduler.dispatch(|_| 0).unwrap()).collect();
+        // What ran is not free before it is on disk.
+        for dispatch in &mut under_way {
+            scheduler.ran(&mut dispatch.ticket, 0, 0);
+        }
+        assert!(scheduler.dispatch(|_| 0).is_none() && scheduler.is_work_due());
+        for item in 1_000..1_003 {
+            scheduler.push(&little, None, item).unwrap();
+        }
+        let taken: Vec<_> = std::iter::from_fn(|| scheduler.dispatch(|_| 0)).collect();
+        let items: Vec<_> = taken.iter().map(|dispatch| dispatch.item).collect();
+        match order {
+            Order::Fifo => assert!(items.is_empty()),
+            _ => assert_eq!(items, [1_000, 1_001]),
+        }
+        // A tenant that is gone holds no places.
+        scheduler.remove(&much);
+        for dispatch in under_way.into_iter().chain(taken) {
+            scheduler.release(dispatch.ticket, None, 0);
+        }
+        let left = std::iter::from_fn(|| scheduler.dispatch(|_| 0));
+        let left: Vec<_> = left.map(|dispatch| dispatch.item).collect();
+        match order {
+            Order::Fifo => assert_eq!(left, [1_000, 1_001]),
+            _ => assert_eq!(left, [1_002]),
+        }
+    }
+}

@@ -116,7 +116,7 @@ fn idling_earns_no_credit() {
     for _ in 0..1_000 {
         scheduler.push(&busy, None, "busy").unwrap();
         let dispatch = scheduler.dispatch(|_| 0).unwrap();
-        finish(&mut scheduler, dispatch.ticket, 100_000);
+        finish(&mut scheduler, dispatch.ticket, 10_000_000);
     }
     for _ in 0..100 {
         scheduler.push(&busy, None, "busy").unwrap();
@@ -126,7 +126,7 @@ fn idling_earns_no_credit() {
     for _ in 0..100 {
         let dispatch = scheduler.dispatch(|_| 0).unwrap();
         *turns.entry(dispatch.item).or_insert(0) += 1;
-        finish(&mut scheduler, dispatch.ticket, 100_000);
+        finish(&mut scheduler, dispatch.ticket, 10_000_000);
     }
     assert!((48..=52).contains(&turns["busy"]), "{turns:?}");
 }
@@ -166,8 +166,11 @@ proptest! {
         let turn = tenants.iter().map(|(_, fuel)| fuel + RUN_COST).max().unwrap();
         let shares: Vec<u64> = cost.iter().zip(&tenants).map(|(cost, (weight, _))| cost / weight).collect();
         let (least, most) = (shares.iter().min().unwrap(), shares.iter().max().unwrap());
-        // Estimates are wrong at first, once per worker and tenant.
-        prop_assert!(most - least <= turn * (workers as u64 + 1), "{shares:?}");
+        // Estimates are wrong at first, once per worker and tenant; and who has
+        // little to do is preferred for a while.
+        let weights: u64 = tenants.iter().map(|(weight, _)| weight).sum();
+        let bound = turn * (workers as u64 + 1) + BRIEF_AHEAD / weights;
+        prop_assert!(most - least <= bound, "{shares:?}");
     }
 
     /// Whatever happens, nothing is lost, nothing is done twice, and within a

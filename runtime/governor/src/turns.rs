@@ -13,7 +13,8 @@
 //!
 //! So that a decision costs the same for any number of workers, tenants are
 //! kept in classes by what their next piece costs, within a factor of two. Of
-//! each class only who has the least start tag is looked at.
+//! each class only who has the least start tag is looked at. Who has little to do
+//! is in classes of its own, so that it can be preferred.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,8 @@ pub(crate) struct Place {
     pub(crate) cost: u128,
     /// Whether it is small enough for the express lane.
     pub(crate) is_cheap: bool,
+    /// Whether the tenant has little to do.
+    pub(crate) is_brief: bool,
 }
 
 impl Place {
@@ -40,6 +43,10 @@ impl Place {
         let power = (u128::BITS - self.cost.leading_zeros()).saturating_sub(FIRST);
         let class = (power as usize).min(CLASSES - 1);
         class + if self.is_cheap { 0 } else { CLASSES }
+    }
+
+    fn kind(&self) -> usize {
+        usize::from(self.is_brief)
     }
 }
 
@@ -105,14 +112,23 @@ impl Class {
     }
 }
 
+/// Who is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    All,
+    /// Who has little to do.
+    Brief,
+}
+
+/// The classes of those of one kind: with much to do, or with little.
 #[derive(Debug)]
-pub(crate) struct Turns {
+struct Kind {
     classes: Vec<Class>,
     /// A bit for each class that has somebody.
     occupied: u128,
 }
 
-impl Default for Turns {
+impl Default for Kind {
     fn default() -> Self {
         Self {
             classes: vec![Class::default(); 2 * CLASSES],
@@ -121,52 +137,90 @@ impl Default for Turns {
     }
 }
 
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    /// By [`Place::kind`].
+    kinds: [Kind; 2],
+}
+
 /// The classes of cheap work.
 const CHEAP: u128 = (1 << CLASSES) - 1;
 
 impl Turns {
     pub(crate) fn is_empty(&self) -> bool {
-        self.occupied == 0
+        self.kinds.iter().all(|kind| kind.occupied == 0)
     }
 
     /// Whether anybody has cheap work.
     pub(crate) fn has_cheap(&self) -> bool {
-        self.occupied & CHEAP != 0
+        self.kinds.iter().any(|kind| kind.occupied & CHEAP != 0)
+    }
+
+    /// Whether anybody has work who has little to do.
+    pub(crate) fn has_brief(&self) -> bool {
+        self.kinds[1].occupied != 0
     }
 
     pub(crate) fn insert(&mut self, at: usize, place: Place) {
-        let class = place.class();
-        self.classes[class].insert((place.start, at), place.cost);
-        self.occupied |= 1 << class;
+        let (class, kind) = (place.class(), &mut self.kinds[place.kind()]);
+        kind.classes[class].insert((place.start, at), place.cost);
+        kind.occupied |= 1 << class;
     }
 
     pub(crate) fn remove(&mut self, at: usize, place: Place) {
-        let class = place.class();
-        self.classes[class].remove((place.start, at));
-        if self.classes[class].first.is_none() {
-            self.occupied &= !(1 << class);
+        let (class, kind) = (place.class(), &mut self.kinds[place.kind()]);
+        kind.classes[class].remove((place.start, at));
+        if kind.classes[class].first.is_none() {
+            kind.occupied &= !(1 << class);
         }
     }
 
     /// Whose turn it is for a worker.
-    pub(crate) fn next(&self, stagger: Stagger) -> Option<Turn> {
-        self.least(u128::MAX, stagger)
+    pub(crate) fn next(&self, stagger: Stagger, who: Who) -> Option<Turn> {
+        self.least(u128::MAX, stagger, who)
     }
 
     /// Whose turn it is of those with cheap work, by finish tag.
-    pub(crate) fn next_cheap(&self) -> Option<Turn> {
-        self.least(CHEAP, Stagger::FINISH)
+    pub(crate) fn next_cheap(&self, who: Who) -> Option<Turn> {
+        self.least(CHEAP, Stagger::FINISH, who)
     }
 
     /// The least tags of those whose work is not cheap.
     pub(crate) fn next_large(&self) -> Option<Waits> {
-        let least = self.least(!CHEAP, Stagger::FINISH)?;
+        let least = self.least(!CHEAP, Stagger::FINISH, Who::All)?;
         Some(Waits {
             start: least.least_start,
             finish: least.tag,
         })
     }
 
+    fn least(&self, classes: u128, stagger: Stagger, who: Who) -> Option<Turn> {
+        let [long, brief] = &self.kinds;
+        let brief = brief.least(classes, stagger);
+        if who == Who::Brief {
+            return brief;
+        }
+        match (long.least(classes, stagger), brief) {
+            (Some(long), Some(brief)) => Some(long.or(brief)),
+            (long, brief) => long.or(brief),
+        }
+    }
+}
+
+impl Turn {
+    /// Of two, whose tag is less.
+    fn or(self, other: Self) -> Self {
+        let least_start = self.least_start.min(other.least_start);
+        let (tag, at) = (self.tag, self.at).min((other.tag, other.at));
+        Self {
+            tag,
+            at,
+            least_start,
+        }
+    }
+}
+
+impl Kind {
     fn least(&self, classes: u128, stagger: Stagger) -> Option<Turn> {
         let mut left = self.occupied & classes;
         let mut least: Option<Turn> = None;
@@ -177,16 +231,12 @@ impl Turns {
                 continue;
             };
             let tag = start + cost * u128::from(stagger.part) / u128::from(stagger.of);
-            let least_start = least.map_or(start, |least| least.least_start.min(start));
-            let next = match least {
-                Some(least) if least.tag <= tag => (least.tag, least.at),
-                _ => (tag, at),
+            let next = Turn {
+                tag,
+                at,
+                least_start: start,
             };
-            least = Some(Turn {
-                tag: next.0,
-                at: next.1,
-                least_start,
-            });
+            least = Some(least.map_or(next, |least| least.or(next)));
         }
         least
     }
@@ -203,6 +253,7 @@ mod tests {
                 start,
                 cost,
                 is_cheap,
+                is_brief: at % 2 == 0,
             };
             turns.insert(at, place);
         }
@@ -220,11 +271,14 @@ mod tests {
         ]);
         let next = |part| {
             let stagger = Stagger { part, of: 10 };
-            turns.next(stagger).unwrap().at
+            turns.next(stagger, Who::All).unwrap().at
         };
         assert_eq!([0, 2, 3, 4, 10].map(next), [0, 0, 0, 1, 1]);
-        assert_eq!(turns.next(Stagger::FINISH).unwrap().least_start, 0);
-        assert_eq!(turns.next_cheap().unwrap().at, 1);
+        assert_eq!(
+            turns.next(Stagger::FINISH, Who::All).unwrap().least_start,
+            0
+        );
+        assert_eq!(turns.next_cheap(Who::All).unwrap().at, 1);
         let waits = turns.next_large().unwrap();
         assert_eq!((waits.start, waits.finish), (0, 100 * UNIT));
     }
@@ -239,10 +293,11 @@ mod tests {
                 start,
                 cost,
                 is_cheap,
+                is_brief: at % 2 == 0,
             };
             turns.remove(at, place);
         }
-        assert_eq!(turns.next(Stagger::START), None);
+        assert_eq!(turns.next(Stagger::START, Who::All), None);
     }
 
     #[test]
@@ -252,6 +307,7 @@ mod tests {
                 start: 0,
                 cost,
                 is_cheap: true,
+                is_brief: false,
             };
             place.class()
         };

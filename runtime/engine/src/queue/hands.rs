@@ -71,18 +71,18 @@ impl Queue {
         }
     }
 
-    /// The run that had this ticket used this much fuel and returned so many
-    /// effects; then decides further under the same lock.
+    /// The run that had this ticket used this much fuel, and so much of the disk
+    /// ([`Queue::disk`]); then decides further under the same lock.
     pub(crate) fn ran<R>(
         &self,
         ticket: &mut Ticket,
         fuel: u64,
-        effects: u64,
+        disk: u64,
         decide: impl FnOnce(&mut State) -> R,
     ) -> R {
         let state = &mut *self.state.lock();
         state.running -= 1;
-        state.scheduler.ran(ticket, fuel, effects);
+        state.scheduler.ran(ticket, fuel, disk);
         // A tenant at its bound of concurrent runs may have one again.
         self.wake_one(state);
         decide(state)

@@ -149,7 +149,7 @@ impl Host {
             ids: ids.collect(),
             rules: rules.collect(),
             of: tenants.iter().map(|_| Of::default()).collect(),
-            scheduler: Scheduler::new(config.order),
+            scheduler: Scheduler::new(config.order, config.workers as u32),
             cascades: Cascades::default(),
             costs: Costs::default(),
             ledgers: HashMap::new(),

@@ -1,6 +1,6 @@
 //! What is published, and that it is what is documented.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
@@ -21,6 +21,7 @@ fn metrics_are_those_of_the_document() {
     };
     let shares = Shares {
         leaders: vec![shares::tests::leader("acme", 1, 0)],
+        ages_us: BTreeMap::from([("acme".parse().unwrap(), 1)]),
         ..Shares::default()
     };
     metrics.answered(&axum::http::Method::GET, "/x", 404, Some("no-path"), None);

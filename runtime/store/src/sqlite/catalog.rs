@@ -104,7 +104,7 @@ impl Catalog for Sqlite {
     ) -> Result<PutVersion> {
         let (tenant, limits) = (tenant.clone(), limits.clone());
         self.writer
-            .write(
+            .write_bulk(
                 "keeping a version",
                 version.component.len() as u64,
                 move |unit| {

@@ -35,7 +35,7 @@ impl Log for Sqlite {
         let bytes = events.iter().map(|event| event.size() + ROW_BYTES).sum();
         let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
         self.writer
-            .write("appending events", bytes, move |unit| append(unit, &events))
+            .write_bulk("appending events", bytes, move |unit| append(unit, &events))
             .await
     }
 

@@ -1,7 +1,9 @@
 //! The one thread that writes. What arrives while it is busy shares the next
-//! transaction, so that one wait for the disk serves many.
+//! transaction, so that one wait for the disk serves many. What is large has a
+//! transaction of its own, and takes turns with all that is not: so that nobody
+//! waits for more than one such.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
@@ -17,8 +19,12 @@ use super::unit::{Positions, TenantKey, Unit};
 use crate::{Feed, Result, StoreError};
 
 /// Requests and bytes that may wait for the writer; beyond them senders wait.
+/// What is large has as many bytes of its own.
 const QUEUE_REQUESTS: usize = 1024;
 const QUEUE_KIB: u32 = 64 * 1024;
+
+/// More of events or of code is large: some milliseconds' work.
+const LARGE_KIB: u32 = 128;
 
 /// What one transaction takes at most; it keeps the wait of each request
 /// short.
@@ -26,14 +32,22 @@ const GROUP_REQUESTS: usize = 512;
 const GROUP_KIB: usize = 8 * 1024;
 
 enum Message {
-    Work(Box<dyn Job>, OwnedSemaphorePermit),
+    Work(Request),
     Close,
+}
+
+struct Request {
+    job: Box<dyn Job>,
+    room: OwnedSemaphorePermit,
+    is_large: bool,
 }
 
 /// The way to the writer's thread.
 pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Message>>>,
     room: Arc<Semaphore>,
+    /// For what is large.
+    large: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -58,6 +72,7 @@ impl Writer {
         Ok(Self {
             queue: Mutex::new(Some(queue)),
             room: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
+            large: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
             stopped,
             thread: Mutex::new(Some(thread)),
         })
@@ -71,13 +86,48 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&mut Unit<'_>) -> Work<T> + Send + 'static,
     {
-        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
-        let kib = kib.saturating_add(1).min(QUEUE_KIB);
-        let room = self.room.clone().acquire_many_owned(kib).await;
+        let is_large = false;
+        self.request(doing, kib(bytes), is_large, work).await
+    }
+
+    /// The same for what a client may make as large as it likes: it does not
+    /// keep others waiting.
+    pub(super) async fn write_bulk<T, F>(
+        &self,
+        doing: &'static str,
+        bytes: u64,
+        work: F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Unit<'_>) -> Work<T> + Send + 'static,
+    {
+        let kib = kib(bytes);
+        self.request(doing, kib, kib > LARGE_KIB, work).await
+    }
+
+    async fn request<T, F>(
+        &self,
+        doing: &'static str,
+        kib: u32,
+        is_large: bool,
+        work: F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Unit<'_>) -> Work<T> + Send + 'static,
+    {
+        let room = if is_large { &self.large } else { &self.room };
+        let room = Arc::clone(room).acquire_many_owned(kib).await;
         let room = room.map_err(|_| StoreError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let call = Call::new(doing, work, reply);
-        self.send(Message::Work(Box::new(call), room)).await?;
+        let job = Box::new(Call::new(doing, work, reply));
+        let request = Request {
+            job,
+            room,
+            is_large,
+        };
+        self.send(Message::Work(request)).await?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -89,10 +139,16 @@ impl Writer {
     /// Finishes what was sent before and refuses what comes later.
     pub(super) async fn close(&self) {
         self.room.close();
+        self.large.close();
         // An error says that it is closed already.
         let _ = self.send(Message::Close).await;
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
+}
+
+fn kib(bytes: u64) -> u32 {
+    let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
+    kib.saturating_add(1).min(QUEUE_KIB)
 }
 
 impl Drop for Writer {
@@ -111,6 +167,9 @@ impl Drop for Writer {
 struct State {
     connection: Connection,
     requests: mpsc::Receiver<Message>,
+    /// What is large and waits, and whether it has the next turn.
+    large: VecDeque<Request>,
+    is_turn_of_large: bool,
     feed: Arc<OnceLock<Feed>>,
     positions: Positions,
     tenants: HashMap<TenantId, TenantKey>,
@@ -126,6 +185,14 @@ struct Group {
     kib: usize,
 }
 
+impl Group {
+    fn add(&mut self, request: Request) {
+        self.kib += request.room.num_permits();
+        self.jobs.push(request.job);
+        self.rooms.push(request.room);
+    }
+}
+
 impl State {
     fn load(
         connection: Connection,
@@ -138,6 +205,8 @@ impl State {
             tenants: HashMap::new(),
             connection,
             requests,
+            large: VecDeque::new(),
+            is_turn_of_large: false,
             feed,
         })
     }
@@ -152,10 +221,17 @@ impl State {
         }
     }
 
-    /// What is to be done next; an empty group if only cleaning up is.
+    /// What is to be done next; an empty group if only cleaning up is, or what
+    /// is large.
     fn next(&mut self) -> Option<Group> {
         let mut group = Group::default();
-        if !self.cleanup.is_due() {
+        if std::mem::take(&mut self.is_turn_of_large)
+            && let Some(request) = self.large.pop_front()
+        {
+            group.add(request);
+            return Some(group);
+        }
+        if !self.cleanup.is_due() && self.large.is_empty() {
             let first = self.requests.blocking_recv()?;
             self.take(first, &mut group);
         }
@@ -163,22 +239,22 @@ impl State {
             match self.requests.try_recv() {
                 Ok(message) => self.take(message, &mut group),
                 Err(mpsc::error::TryRecvError::Empty) => break,
-                Err(mpsc::error::TryRecvError::Disconnected) if group.jobs.is_empty() => {
+                Err(mpsc::error::TryRecvError::Disconnected)
+                    if group.jobs.is_empty() && self.large.is_empty() =>
+                {
                     return None;
                 }
                 Err(mpsc::error::TryRecvError::Disconnected) => break,
             }
         }
+        self.is_turn_of_large = !self.large.is_empty();
         Some(group)
     }
 
     fn take(&mut self, message: Message, group: &mut Group) {
         match message {
-            Message::Work(job, room) => {
-                group.jobs.push(job);
-                group.kib += room.num_permits();
-                group.rooms.push(room);
-            }
+            Message::Work(request) if request.is_large => self.large.push_back(request),
+            Message::Work(request) => group.add(request),
             Message::Close => self.requests.close(),
         }
     }
@@ -259,6 +335,43 @@ mod tests {
         let sql = "INSERT INTO tenants (name, record) VALUES (?, '')";
         unit.connection.execute(sql, [name])?;
         Ok(())
+    }
+
+    /// What is large comes one by one, between all that is not.
+    #[tokio::test]
+    async fn nobody_waits_for_more_than_one_large_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_writer(&folder.path().join("db")).unwrap();
+        let writer = Writer::start(connection, Arc::default()).unwrap();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let order = Arc::new(Mutex::new(String::new()));
+        let note = |name| {
+            let order = Arc::clone(&order);
+            move |_: &mut Unit<'_>| {
+                order.lock().push(name);
+                Ok(())
+            }
+        };
+        let large = (u64::from(LARGE_KIB) + 1) * 1024;
+        let (first, ..) = tokio::join!(
+            writer.write("waiting", 0, move |_| {
+                let _ = gate.recv();
+                Ok(())
+            }),
+            writer.write_bulk("appending", large, note('L')),
+            writer.write_bulk("appending", large, note('L')),
+            writer.write_bulk("appending", 0, note('s')),
+            writer.write("committing", large, note('s')),
+            async { drop(open) },
+        );
+        first.unwrap();
+        assert_eq!(*order.lock(), "ssLL");
+        // It ends although something large waits at the end.
+        writer
+            .write_bulk("appending", large, note('L'))
+            .await
+            .unwrap();
+        writer.close().await;
     }
 
     #[tokio::test]

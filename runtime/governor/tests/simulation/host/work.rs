@@ -154,7 +154,7 @@ impl Host {
             }
         }
         let effects = follow_ups.len() as u64;
-        self.scheduler.ran(&mut ticket, fuel, effects);
+        self.scheduler.ran(&mut ticket, fuel, 0);
         let second = (self.now_ns / SECOND_NS) as usize;
         let of = &mut self.report.tenants[at];
         let took = fuel + (OVERHEAD_US as u64) * FUEL_PER_MICROSECOND;
