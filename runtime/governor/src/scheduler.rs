@@ -151,8 +151,8 @@ pub struct Scheduler<T> {
 pub struct Briefs {
     /// Something of theirs was begun.
     pub begun: bool,
-    /// They had to wait, because so much was under way, or because they are so
-    /// far ahead of who has much to do.
+    /// They need more than there is: nearly as much was under way as may be, or
+    /// they were so far ahead that they had to wait for who has much to do.
     pub waited: bool,
 }
 
@@ -468,16 +468,20 @@ impl<T> Scheduler<T> {
 
     /// Of whom work may be taken now.
     fn who(&mut self) -> Option<Who> {
-        let most = self.unreleased_max;
-        match self.unreleased {
-            _ if self.halted => None,
-            under_way if under_way < most => Some(Who::All),
-            under_way if self.order == Order::Fair && under_way / 2 < most => Some(Who::Brief),
-            _ => {
-                self.briefs.waited |= self.turns.has_brief();
-                None
-            }
+        if self.halted {
+            return None;
         }
+        if self.unreleased < self.unreleased_max {
+            return Some(Who::All);
+        }
+        let beyond = self.unreleased - self.unreleased_max;
+        let is_fair = self.order == Order::Fair;
+        // Half of what they may have beyond the bound: they need all that is
+        // left.
+        if is_fair && beyond >= self.unreleased_max / 2 {
+            self.briefs.waited |= self.turns.has_brief();
+        }
+        (is_fair && beyond < self.unreleased_max).then_some(Who::Brief)
     }
 
     /// Whose turn it is, and the least start tag.
