@@ -21,7 +21,7 @@ use crate::vitals::{Counted, Vitals};
 
 /// Steps taken out of their channel; more wait in it, and stop the workers when
 /// it is full.
-const TAKEN_MAX: usize = 4_096;
+const TAKEN_MAX: usize = 512;
 
 /// How long to wait after the store failed.
 const RETRY: Duration = Duration::from_millis(500);

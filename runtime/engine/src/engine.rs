@@ -33,7 +33,7 @@ use crate::vitals::Vitals;
 use crate::worker::Worker;
 
 /// Results on their way to the disk; beyond it workers wait.
-const STEPS_MAX: usize = 4_096;
+const STEPS_MAX: usize = 512;
 
 /// What is going on now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

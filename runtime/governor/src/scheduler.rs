@@ -35,13 +35,18 @@
 //! its tenant's share like all other. Within the tenant it and the rest take
 //! turns.
 
+mod pieces;
+
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ringfence_model::{FUEL_PER_MICROSECOND, TenantId};
 
 use crate::lanes::{Lane, Order};
-use crate::queue::{BRIEF, Origin, Queue, RUN_COST, Share, scaled};
+use crate::queue::{BRIEF, Queue, RUN_COST, Share, scaled};
 use crate::turns::{Stagger, Turns, Who};
+use pieces::Taken;
+pub use pieces::{Batch, Briefs, Dispatch, Needs, Ticket};
 
 /// How far all who have little to do may be ahead together of who has much, in
 /// fuel: 100 ms of one worker, 1 % of 10 s. So long may their bursts keep others
@@ -62,53 +67,6 @@ const LOOKS_MAX: u32 = 16;
 /// fuel that all workers could have used in that time.
 pub fn run_cost(fuel: u64, disk: u64) -> u64 {
     fuel.saturating_add(RUN_COST).max(disk)
-}
-
-/// Work to do now.
-#[derive(Debug)]
-pub struct Dispatch<T> {
-    /// The work.
-    pub item: T,
-    /// Since when it waited for its turn only, and not for its subject, in
-    /// microseconds.
-    pub ready_us: u64,
-    /// To be handed back with [`Scheduler::ran`] and then
-    /// [`Scheduler::release`].
-    pub ticket: Ticket,
-}
-
-/// The claim that a dispatched piece of work has on its tenant's share and on
-/// its subject.
-#[derive(Debug)]
-#[must_use = "a ticket that is not handed back keeps its subject waiting for ever"]
-pub struct Ticket {
-    queue: usize,
-    generation: u64,
-    charged: u64,
-    /// Whether its run is not cheap, and not over.
-    is_large: bool,
-    batch: u64,
-    origin: Origin,
-}
-
-/// Work that one worker does, one piece after the other.
-#[derive(Debug)]
-pub struct Batch {
-    id: u64,
-    lane: Lane,
-    /// Whose work was taken last.
-    latest: Option<(usize, u64)>,
-}
-
-/// What is known about a piece of work before it is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Needs {
-    /// Memory that it may take, in bytes.
-    pub memory: u64,
-    /// What it is expected to cost, in fuel; none if that is not known.
-    pub expected: Option<u64>,
-    /// Whether it may be taken at all, now.
-    pub wanted: bool,
 }
 
 /// Work of all tenants, in memory.
@@ -138,80 +96,12 @@ pub struct Scheduler<T> {
     ready: usize,
     /// Nothing at all is done until that is over.
     halted: bool,
-    /// Pieces of work under way, until they are released, of all tenants; and
-    /// how many there may be.
-    unreleased: usize,
-    unreleased_max: usize,
+    /// Each piece of work under way has one of these, until it is released; and
+    /// how many there may be, of all tenants.
+    places: Arc<()>,
+    places_max: usize,
     /// Memory that runs may take, of all tenants, in bytes.
     reserved: u64,
-}
-
-/// How those fare who have little to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Briefs {
-    /// Something of theirs was begun.
-    pub begun: bool,
-    /// They need more than there is: nearly as much was under way as may be, or
-    /// they were so far ahead that they had to wait for who has much to do.
-    pub waited: bool,
-}
-
-/// What came of looking at the work whose turn it is.
-enum Taken<T> {
-    Work(Dispatch<T>),
-    Lacking,
-    Unwanted,
-    /// It does not cost what was assumed, so it may be another's turn.
-    Otherwise,
-}
-
-impl<T> Queue<T> {
-    /// Takes the work whose turn it is, if it is wanted and there is memory
-    /// for it.
-    fn take(
-        &mut self,
-        at: usize,
-        batch: u64,
-        may_look: bool,
-        needs: &mut impl FnMut(&T) -> Needs,
-    ) -> Option<Taken<T>> {
-        let Needs {
-            memory: needed,
-            expected,
-            wanted,
-        } = needs(self.first()?);
-        self.look(expected);
-        let next = self.next_place();
-        if may_look && !self.place.is_some_and(|place| place.is_near(&next)) {
-            return Some(Taken::Otherwise);
-        }
-        if !wanted {
-            return Some(Taken::Unwanted);
-        }
-        if !self.fits_into(batch, needed) {
-            self.lacking = self.front().map(|front| (front, needed));
-            return Some(Taken::Lacking);
-        }
-        let (charged, is_cheap) = self.next_cost();
-        let piece = self.pop()?;
-        self.charge(charged);
-        self.begin_in(batch, needed);
-        self.unreleased += 1;
-        self.held -= 1;
-        let ticket = Ticket {
-            queue: at,
-            generation: self.generation,
-            charged,
-            is_large: !is_cheap,
-            batch,
-            origin: piece.origin,
-        };
-        Some(Taken::Work(Dispatch {
-            item: piece.item,
-            ready_us: piece.ready_us,
-            ticket,
-        }))
-    }
 }
 
 impl<T> Default for Scheduler<T> {
@@ -231,8 +121,8 @@ impl<T> Default for Scheduler<T> {
             batches: 0,
             ready: 0,
             halted: false,
-            unreleased: 0,
-            unreleased_max: usize::MAX,
+            places: Arc::default(),
+            places_max: usize::MAX,
             reserved: 0,
         }
     }
@@ -324,7 +214,7 @@ impl<T> Scheduler<T> {
     /// they run, or their results are on their way to the disk. Who has little to
     /// do may begin something until there are twice as many.
     pub fn set_results_max(&mut self, most: usize) {
-        self.unreleased_max = most.max(1);
+        self.places_max = most.max(1);
     }
 
     /// How those fared who have little to do, since this was asked last.
@@ -471,17 +361,19 @@ impl<T> Scheduler<T> {
         if self.halted {
             return None;
         }
-        if self.unreleased < self.unreleased_max {
+        // One is the scheduler's own.
+        let under_way = Arc::strong_count(&self.places) - 1;
+        if under_way < self.places_max {
             return Some(Who::All);
         }
-        let beyond = self.unreleased - self.unreleased_max;
+        let beyond = under_way - self.places_max;
         let is_fair = self.order == Order::Fair;
         // Half of what they may have beyond the bound: they need all that is
         // left.
-        if is_fair && beyond >= self.unreleased_max / 2 {
+        if is_fair && beyond >= self.places_max / 2 {
             self.briefs.waited |= self.turns.has_brief();
         }
-        (is_fair && beyond < self.unreleased_max).then_some(Who::Brief)
+        (is_fair && beyond < self.places_max).then_some(Who::Brief)
     }
 
     /// Whose turn it is, and the least start tag.
@@ -532,11 +424,11 @@ impl<T> Scheduler<T> {
         needs: &mut impl FnMut(&T) -> Needs,
     ) -> Option<Taken<T>> {
         let id = batch.id;
-        let taken = self.update(at, |queue| queue.take(at, id, may_look, needs))?;
+        let place = Arc::clone(&self.places);
+        let taken = self.update(at, |queue| queue.take((at, &place), id, may_look, needs))?;
         if let Some(Taken::Work(dispatch)) = &taken {
             batch.latest = Some((at, dispatch.ticket.generation));
             self.large += usize::from(dispatch.ticket.is_large);
-            self.unreleased += 1;
         }
         taken
     }
@@ -558,7 +450,8 @@ impl<T> Scheduler<T> {
     }
 
     /// The run is over; it took this much of the cores, and its results take
-    /// this much of the disk, both in fuel as [`run_cost`] has it. Its worker is free; its subject is not, before [`Scheduler::release`].
+    /// this much of the disk, both in fuel as [`run_cost`] has it. Its worker is
+    /// free; its subject is not, before [`Scheduler::release`].
     pub fn ran(&mut self, ticket: &mut Ticket, fuel: u64, disk: u64) {
         let cost = run_cost(fuel, disk);
         let charged = std::mem::take(&mut ticket.charged);
@@ -579,9 +472,13 @@ impl<T> Scheduler<T> {
     /// with `again`, there is more to do for it first. The time is in
     /// microseconds.
     pub fn release(&mut self, ticket: Ticket, again: Option<T>, now_us: u64) {
-        let origin = ticket.origin;
-        self.unreleased -= 1;
-        self.update_of(ticket.queue, ticket.generation, |queue| {
+        let Ticket {
+            queue,
+            generation,
+            origin,
+            ..
+        } = ticket;
+        self.update_of(queue, generation, |queue| {
             queue.unreleased -= 1;
             queue.release(origin, again, now_us);
         });

@@ -131,6 +131,63 @@ fn idling_earns_no_credit() {
     assert!((48..=52).contains(&turns["busy"]), "{turns:?}");
 }
 
+/// Pieces of work in the order in which they are begun, where one tenant has
+/// much to do and another comes with a piece whenever its last one is done.
+fn beside_a_backlog(scheduler: &mut Scheduler<&'static str>, pieces: usize) -> Vec<&'static str> {
+    let (much, little) = (tenant("much"), tenant("little"));
+    scheduler.set_share(&much, SHARE);
+    scheduler.set_share(&little, SHARE);
+    for _ in 0..1_000 {
+        scheduler.push(&much, None, "much").unwrap();
+    }
+    let mut order = Vec::new();
+    while order.len() < pieces {
+        if scheduler.held(&little) == 0 {
+            scheduler.push(&little, None, "little").unwrap();
+        }
+        let dispatch = scheduler.dispatch(|_| 0).unwrap();
+        order.push(dispatch.item);
+        // A millisecond.
+        finish(scheduler, dispatch.ticket, 4_000_000);
+    }
+    order
+}
+
+#[test]
+fn who_has_little_to_do_goes_first_for_a_while_and_then_has_its_share() {
+    let order = beside_a_backlog(&mut Scheduler::default(), 400);
+    let little = |order: &[_]| order.iter().filter(|item| **item == "little").count();
+    // 100 ms of one worker, of which half is its own in any case.
+    assert!((46..=50).contains(&little(&order[..50])), "{order:?}");
+    assert!((95..=105).contains(&little(&order[200..])), "{order:?}");
+}
+
+#[test]
+fn while_dampened_a_tenant_has_a_quarter_of_its_weight() {
+    let mut scheduler = Scheduler::new(Order::StartTime, 1);
+    scheduler.set_share(&tenant("much"), SHARE);
+    scheduler.set_dampened(&tenant("much"), true);
+    let order = beside_a_backlog(&mut scheduler, 500);
+    let much = order.iter().filter(|item| **item == "much").count();
+    assert!((98..=102).contains(&much), "{much}");
+    scheduler.set_dampened(&tenant("much"), false);
+    let order = beside_a_backlog(&mut scheduler, 500);
+    let much = order.iter().filter(|item| **item == "much").count();
+    assert!((248..=252).contains(&much), "{much}");
+}
+
+#[test]
+fn a_run_is_charged_for_what_it_takes_most_of() {
+    for (fuel, disk, cost) in [
+        (0, 0, RUN_COST),
+        (1_000, 0, RUN_COST + 1_000),
+        (1_000, RUN_COST, RUN_COST + 1_000),
+        (1_000, 10 * RUN_COST, 10 * RUN_COST),
+    ] {
+        assert_eq!(run_cost(fuel, disk), cost);
+    }
+}
+
 /// One tenant of a simulated host: its weight and what its runs cost.
 fn tenants() -> impl Strategy<Value = Vec<(u64, u64)>> {
     prop::collection::vec((1u64..10, 1_000u64..10_000_000), 2..6)

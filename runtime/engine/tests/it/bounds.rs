@@ -116,3 +116,35 @@ async fn an_evaluation_leaves_nothing() {
     assert!(host.actions().await.is_empty());
     host.stop().await;
 }
+
+/// Where many tenants have much to do, it waits for its turn, and not behind
+/// what others have on the way to the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn results_on_their_way_to_the_disk_are_bounded_for_all_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Host::start(folder.path(), config(1_000)).await;
+    let tenants = (0..12).map(|number| Host {
+        engine: first.engine.clone(),
+        tenant: format!("t{number}").parse().unwrap(),
+    });
+    let tenants: Vec<Host> = tenants.collect();
+    for host in &tenants {
+        host.put_tenant(LimitOverrides::default()).await;
+        host.activate("escalate-urgent").await;
+        let urgent = r#"{"priority": "urgent"}"#;
+        let event = |id: u32| host.event(&id.to_string(), "conversation.created", None, urgent);
+        host.accept((0..200).map(event).collect()).await;
+    }
+    let mut most = 0;
+    while first.engine.stats().waiting > 0 {
+        most = most.max(first.engine.stats().committing);
+        tokio::task::yield_now().await;
+    }
+    // Twice what two commits hold.
+    assert!((1..=256).contains(&most), "{most}");
+    for host in &tenants {
+        let counts = host.finished().await;
+        assert_eq!((counts.done, counts.dead_lettered), (200, 0));
+    }
+    first.stop().await;
+}
