@@ -47,12 +47,8 @@ impl Committer {
     /// has on this way.
     pub(crate) async fn run(self, mut steps: Receiver<(Step, RunCommit)>) {
         let (mut turns, mut pace) = (RoundRobin::default(), Pace::default());
-        let (mut arrived, mut at_once) = (Vec::new(), 0);
+        let mut arrived = Vec::new();
         loop {
-            if at_once != pace.at_once() {
-                at_once = pace.at_once();
-                self.queue.set_pace(at_once);
-            }
             if turns.is_empty() && steps.recv_many(&mut arrived, TAKEN_MAX).await == 0 {
                 return;
             }
@@ -65,13 +61,14 @@ impl Committer {
                 let tenant = step.job.event.tenant.clone();
                 turns.push(&tenant, (step, commit));
             }
-            let mut batch: Steps = std::iter::from_fn(|| turns.pop()).take(at_once).collect();
+            let next = std::iter::from_fn(|| turns.pop());
+            let mut batch: Steps = next.take(pace.at_once()).collect();
             let (count, begun_us) = (batch.len(), self.clock.now_us());
             while !batch.is_empty() {
                 batch = self.commit(batch).await;
             }
             let took_us = self.clock.now_us().saturating_sub(begun_us);
-            pace.took(count, took_us, self.queue.take_briefs());
+            self.queue.keep_pace(&mut pace, count, took_us);
         }
     }
 

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use ringfence_governor::{Briefs, Cascades, Costs, Overload, Scheduler, Share, Space, run_cost};
+use ringfence_governor::{Cascades, Costs, Overload, Pace, Scheduler, Share, Space, run_cost};
 use ringfence_model::{Draw, FUEL_PER_MICROSECOND, Ledger, RuleName, TenantId};
 use ringfence_store::{Accepted, Pending};
 use tokio::sync::mpsc::UnboundedSender;
@@ -68,8 +68,10 @@ impl Queue {
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let mut scheduler = Scheduler::new(config.order, config.worker_count());
+        scheduler.set_results_max(Pace::default().under_way_max());
         let state = State {
-            scheduler: Scheduler::new(config.order, config.worker_count()),
+            scheduler,
             overload: Overload::new(config.overload),
             space: Space::new(config.windows_bytes),
             ..State::default()
@@ -120,15 +122,16 @@ impl Queue {
         self.state.lock().scheduler.is_dampened(tenant)
     }
 
-    /// So many results are made durable at once: one commit is under way, and
-    /// the next one comes together.
-    pub(crate) fn set_pace(&self, at_once: usize) {
-        self.state.lock().scheduler.set_results_max(2 * at_once);
-    }
-
-    /// How tenants fared that have little to do, since this was asked last.
-    pub(crate) fn take_briefs(&self) -> Briefs {
-        self.state.lock().scheduler.take_briefs()
+    /// So many results became durable together, in so long: decides about the
+    /// next ones.
+    pub(crate) fn keep_pace(&self, pace: &mut Pace, count: usize, took_us: u64) {
+        let state = &mut *self.state.lock();
+        let before = pace.under_way_max();
+        pace.took(count, took_us, state.scheduler.take_briefs());
+        if pace.under_way_max() != before {
+            state.scheduler.set_results_max(pace.under_way_max());
+            self.wake_all(state);
+        }
     }
 
     /// So long on the way to the disk, in microseconds, in fuel that workers
@@ -345,8 +348,8 @@ impl Queue {
 }
 
 impl State {
-    /// A run of a rule took so much of the cores and of the disk, in fuel. A tenant that was
-    /// removed meanwhile leaves nothing behind.
+    /// A run of a rule took so much of the cores and of the disk, in fuel. A
+    /// tenant that was removed meanwhile leaves nothing behind.
     pub(crate) fn cost(
         &mut self,
         (tenant, rule): (&TenantId, &RuleName),

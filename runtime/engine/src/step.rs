@@ -152,10 +152,11 @@ pub(crate) fn dead_letters(commit: &RunCommit) -> Vec<StopCode> {
     decided.chain(refused).collect()
 }
 
-/// What the store's one writer takes for a run and for each of its effects, in
-/// microseconds. An event has more indexes than an action. As measured with
-/// `bench-neighbours`, where many tenants' results are in each commit.
-const RUN_US: u64 = 100;
+/// What the store's one writer takes for a run, or the end of an event, and for
+/// each effect, in microseconds. An event has more indexes than an action.
+/// Estimates, from what commits of many tenants' results took in
+/// `bench-neighbours` on one machine.
+pub(crate) const RUN_US: u64 = 100;
 const EFFECT_US: u64 = 100;
 const EVENT_US: u64 = 200;
 

@@ -414,7 +414,8 @@ impl Worker {
 
     /// The event has nothing left to do.
     fn finish(&self, job: Box<Job>, mut ticket: Ticket) {
-        self.queue.ran(&mut ticket, 0, 0, |_| ());
+        let disk = self.queue.disk(step::RUN_US);
+        self.queue.ran(&mut ticket, 0, disk, |_| ());
         let commit = step::without_run(&job, Some(self.clock.now_us()));
         let step = Step {
             job,
@@ -439,6 +440,7 @@ impl Worker {
     /// Tries the same run again after a while.
     fn postpone(&self, job: Box<Job>, mut ticket: Ticket, cause: &str) {
         tracing::error!(tenant = %job.event.tenant, event = %job.event.id, cause, "a run waits");
+        ticket.postpone();
         self.queue.ran(&mut ticket, 0, 0, |_| ());
         let queue = Arc::clone(&self.queue);
         self.executor.runtime.spawn(async move {

@@ -46,6 +46,12 @@ impl Pace {
         self.at_once
     }
 
+    /// How much may be under way: one commit, and the next, which comes together
+    /// meanwhile.
+    pub fn under_way_max(&self) -> usize {
+        2 * self.at_once
+    }
+
     /// So many were, in so many microseconds, while those with little to do fared
     /// so.
     pub fn took(&mut self, count: usize, took_us: u64, briefs: Briefs) {
@@ -57,7 +63,7 @@ impl Pace {
             return;
         }
         let target_us = TARGET_US.max(FLOORS.saturating_mul(self.floor_us));
-        let more = if briefs.waited || !briefs.begun {
+        let more = if briefs.waited || !briefs.had_turn {
             STEP
         } else {
             usize::from(took_us <= target_us)
@@ -75,7 +81,7 @@ mod tests {
     use super::*;
 
     const SERVED: Briefs = Briefs {
-        begun: true,
+        had_turn: true,
         waited: false,
     };
 
@@ -95,7 +101,8 @@ mod tests {
     fn it_takes_about_as_long_as_it_should() {
         for (begin_us, each_us, least, most) in [
             (300, 40, MOST, MOST),
-            (300, 300, 13, 17),
+            (300, 150, 27, 34),
+            (300, 300, LEAST, 17),
             (300, 5_000, LEAST, LEAST),
             // A slow disk: to do little at once would do little at all.
             (10_000, 300, 64, 64),
@@ -120,17 +127,18 @@ mod tests {
             assert_eq!(pace.at_once() == MOST, each_us == 40);
         }
     }
+
     /// Whoever waits then waits for all to be done, whatever comes first.
     #[test]
     fn it_does_all_that_it_can_where_nobody_is_to_be_preferred() {
-        for (begun, waited) in [(true, true), (false, false)] {
+        for (had_turn, waited) in [(true, true), (false, false)] {
             let mut pace = Pace::default();
             for _ in 0..100 {
                 pace.took(pace.at_once(), 20_000, SERVED);
             }
             assert_eq!(pace.at_once(), LEAST);
             for _ in 0..7 {
-                pace.took(pace.at_once(), 20_000, Briefs { begun, waited });
+                pace.took(pace.at_once(), 20_000, Briefs { had_turn, waited });
             }
             assert_eq!(pace.at_once(), MOST);
         }

@@ -347,12 +347,16 @@ impl<T> Queue<T> {
         if is_idle { 0 } else { self.share.weight }
     }
 
-    pub(crate) fn charge(&mut self, cost: u64) {
-        self.start += self.scaled(cost);
+    /// Charges what a run is expected to cost; answers that, over weight.
+    pub(crate) fn charge(&mut self, cost: u64) -> u128 {
+        let charged = self.scaled(cost);
+        self.start += charged;
+        charged
     }
 
-    pub(crate) fn refund(&mut self, cost: u64) {
-        self.start = self.start.saturating_sub(self.scaled(cost));
+    /// Charges what it cost instead.
+    pub(crate) fn correct(&mut self, charged: u128, cost: u64) {
+        self.start = (self.start + self.scaled(cost)).saturating_sub(charged);
     }
 
     /// Whether root events go before follow-ups.

@@ -44,7 +44,7 @@ use ringfence_model::{FUEL_PER_MICROSECOND, TenantId};
 
 use crate::lanes::{Lane, Order};
 use crate::queue::{BRIEF, Queue, RUN_COST, Share, scaled};
-use crate::turns::{Stagger, Turns, Who};
+use crate::turns::{Next, Stagger, Turns, Who};
 use pieces::Taken;
 pub use pieces::{Batch, Briefs, Dispatch, Needs, Ticket};
 
@@ -96,8 +96,8 @@ pub struct Scheduler<T> {
     ready: usize,
     /// Nothing at all is done until that is over.
     halted: bool,
-    /// Each piece of work under way has one of these, until it is released; and
-    /// how many there may be, of all tenants.
+    /// Each piece of work under way has one of these, until it is released or
+    /// postponed; and how many there may be, of all tenants.
     places: Arc<()>,
     places_max: usize,
     /// Memory that runs may take, of all tenants, in bytes.
@@ -384,21 +384,20 @@ impl<T> Scheduler<T> {
             (Order::Fair, lane) => lane.stagger(),
             (Order::StartTime | Order::Fifo, _) => Stagger::START,
         };
-        let turn = self.turns.next(stagger, Who::All)?;
-        let brief = match self.order {
-            Order::Fair => self.turns.next(stagger, Who::Brief),
-            Order::StartTime | Order::Fifo => None,
-        };
-        let ahead = turn.tag.saturating_add(scaled(BRIEF_AHEAD, self.weights));
-        let is_ahead = brief.is_some_and(|brief| brief.tag > ahead);
+        let Next { all, brief } = self.turns.next(stagger)?;
+        if self.order != Order::Fair {
+            return Some((all.at, all.least_start));
+        }
+        let bound = all.tag.saturating_add(scaled(BRIEF_AHEAD, self.weights));
+        let is_ahead = brief.is_some_and(|brief| brief.tag > bound);
         let brief = brief.filter(|_| !is_ahead);
-        self.briefs.begun |= brief.is_some();
+        self.briefs.had_turn |= brief.is_some();
         self.briefs.waited |= is_ahead;
         let at = match who {
-            Who::All => brief.unwrap_or(turn).at,
+            Who::All => brief.unwrap_or(all).at,
             Who::Brief => brief?.at,
         };
-        Some((at, turn.least_start))
+        Some((at, all.least_start))
     }
 
     /// Whose cheap work is next for an express lane: nobody's if that would be
@@ -407,13 +406,17 @@ impl<T> Scheduler<T> {
         if self.large < workers as usize {
             return None;
         }
-        let cheap = self.turns.next_cheap(who)?;
+        let Next { all, brief } = self.turns.next_cheap()?;
+        let cheap = match who {
+            Who::All => all,
+            Who::Brief => brief?,
+        };
         let Some(waits) = self.turns.next_large() else {
-            return Some((cheap.at, cheap.least_start));
+            return Some((cheap.at, all.least_start));
         };
         let ahead = self.queues[cheap.at].as_ref()?.scaled(AHEAD);
         let bound = waits.finish.max(waits.start.saturating_add(ahead));
-        (cheap.tag <= bound).then_some((cheap.at, cheap.least_start.min(waits.start)))
+        (cheap.tag <= bound).then_some((cheap.at, all.least_start.min(waits.start)))
     }
 
     fn take(
@@ -424,9 +427,9 @@ impl<T> Scheduler<T> {
         needs: &mut impl FnMut(&T) -> Needs,
     ) -> Option<Taken<T>> {
         let id = batch.id;
-        let place = Arc::clone(&self.places);
-        let taken = self.update(at, |queue| queue.take((at, &place), id, may_look, needs))?;
-        if let Some(Taken::Work(dispatch)) = &taken {
+        let mut taken = self.update(at, |queue| queue.take(at, id, may_look, needs))?;
+        if let Some(Taken::Work(dispatch)) = &mut taken {
+            dispatch.ticket.place = Some(Arc::clone(&self.places));
             batch.latest = Some((at, dispatch.ticket.generation));
             self.large += usize::from(dispatch.ticket.is_large);
         }
@@ -459,11 +462,7 @@ impl<T> Scheduler<T> {
         let batch = ticket.batch;
         self.update_of(ticket.queue, ticket.generation, |queue| {
             queue.end_in(batch);
-            if cost >= charged {
-                queue.charge(cost - charged);
-            } else {
-                queue.refund(charged - cost);
-            }
+            queue.correct(charged, cost);
             queue.estimate = queue.estimate - queue.estimate / 8 + cost / 8;
         });
     }

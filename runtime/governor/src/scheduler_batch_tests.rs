@@ -173,6 +173,10 @@ fn no_more_results_are_on_their_way_than_may_be() {
             scheduler.ran(&mut dispatch.ticket, 0, 0);
         }
         assert!(scheduler.dispatch(|_| 0).is_none() && scheduler.is_work_due());
+        // What waits for a while holds no place.
+        under_way[0].ticket.postpone();
+        under_way.push(scheduler.dispatch(|_| 0).unwrap());
+        assert!(scheduler.dispatch(|_| 0).is_none());
         for item in 1_000..1_003 {
             scheduler.push(&little, None, item).unwrap();
         }

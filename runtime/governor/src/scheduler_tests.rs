@@ -176,6 +176,41 @@ fn while_dampened_a_tenant_has_a_quarter_of_its_weight() {
     assert!((248..=252).contains(&much), "{much}");
 }
 
+/// What was charged at dispatch is given back as it was charged, whatever the
+/// tenant weighs when the run ends.
+#[test]
+fn what_a_run_was_expected_to_cost_is_given_back_as_it_was_charged() {
+    let (wild, calm) = (tenant("wild"), tenant("calm"));
+    let mut scheduler = Scheduler::new(Order::StartTime, 1);
+    for name in [&wild, &calm] {
+        scheduler.set_share(name, SHARE);
+    }
+    let mut ahead = 0;
+    for round in 0..400 {
+        for name in [&wild, &calm] {
+            if scheduler.held(name) == 0 {
+                scheduler.push(name, None, name.clone()).unwrap();
+            }
+        }
+        let mut batch = scheduler.begin_batch(Lane::Worker { index: 0, of: 1 });
+        let needs = |_: &_| Needs {
+            memory: 0,
+            expected: Some(40_000_000),
+            wanted: true,
+        };
+        let dispatch = scheduler.dispatch_into(&mut batch, needs).unwrap();
+        if dispatch.item == wild {
+            // Its runs begin while it is not dampened, and end while it is.
+            scheduler.set_dampened(&wild, true);
+            ahead += i32::from(round >= 200);
+        }
+        finish(&mut scheduler, dispatch.ticket, 4_000_000);
+        scheduler.set_dampened(&wild, false);
+    }
+    // A quarter of the weight, and no more than that by what was given back.
+    assert!((38..=42).contains(&ahead), "{ahead}");
+}
+
 #[test]
 fn a_run_is_charged_for_what_it_takes_most_of() {
     for (fuel, disk, cost) in [

@@ -48,9 +48,7 @@ impl Place {
     fn kind(&self) -> usize {
         usize::from(self.is_brief)
     }
-}
 
-impl Place {
     /// Whether it may be in the place of the other: the same kind of work, and
     /// not in another class than the next.
     pub(crate) fn is_near(&self, other: &Self) -> bool {
@@ -112,12 +110,21 @@ impl Class {
     }
 }
 
-/// Who is looked at.
+/// Of whom work may be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     All,
     /// Who has little to do.
     Brief,
+}
+
+/// Who has the least tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Next {
+    /// Of all.
+    pub(crate) all: Turn,
+    /// Of those with little to do, if there are any.
+    pub(crate) brief: Option<Turn>,
 }
 
 /// The classes of those of one kind: with much to do, or with little.
@@ -176,34 +183,32 @@ impl Turns {
     }
 
     /// Whose turn it is for a worker.
-    pub(crate) fn next(&self, stagger: Stagger, who: Who) -> Option<Turn> {
-        self.least(u128::MAX, stagger, who)
+    pub(crate) fn next(&self, stagger: Stagger) -> Option<Next> {
+        self.least(u128::MAX, stagger)
     }
 
     /// Whose turn it is of those with cheap work, by finish tag.
-    pub(crate) fn next_cheap(&self, who: Who) -> Option<Turn> {
-        self.least(CHEAP, Stagger::FINISH, who)
+    pub(crate) fn next_cheap(&self) -> Option<Next> {
+        self.least(CHEAP, Stagger::FINISH)
     }
 
     /// The least tags of those whose work is not cheap.
     pub(crate) fn next_large(&self) -> Option<Waits> {
-        let least = self.least(!CHEAP, Stagger::FINISH, Who::All)?;
+        let least = self.least(!CHEAP, Stagger::FINISH)?.all;
         Some(Waits {
             start: least.least_start,
             finish: least.tag,
         })
     }
 
-    fn least(&self, classes: u128, stagger: Stagger, who: Who) -> Option<Turn> {
+    fn least(&self, classes: u128, stagger: Stagger) -> Option<Next> {
         let [long, brief] = &self.kinds;
         let brief = brief.least(classes, stagger);
-        if who == Who::Brief {
-            return brief;
-        }
-        match (long.least(classes, stagger), brief) {
-            (Some(long), Some(brief)) => Some(long.or(brief)),
-            (long, brief) => long.or(brief),
-        }
+        let all = match (long.least(classes, stagger), brief) {
+            (Some(long), Some(brief)) => long.or(brief),
+            (long, brief) => long.or(brief)?,
+        };
+        Some(Next { all, brief })
     }
 }
 
@@ -271,14 +276,14 @@ mod tests {
         ]);
         let next = |part| {
             let stagger = Stagger { part, of: 10 };
-            turns.next(stagger, Who::All).unwrap().at
+            turns.next(stagger).unwrap().all.at
         };
         assert_eq!([0, 2, 3, 4, 10].map(next), [0, 0, 0, 1, 1]);
-        assert_eq!(
-            turns.next(Stagger::FINISH, Who::All).unwrap().least_start,
-            0
-        );
-        assert_eq!(turns.next_cheap(Who::All).unwrap().at, 1);
+        let next = turns.next(Stagger::FINISH).unwrap();
+        assert_eq!(next.all.least_start, 0);
+        // Of even ones, which have little to do.
+        assert_eq!(next.brief.unwrap().at, 2);
+        assert_eq!(turns.next_cheap().unwrap().all.at, 1);
         let waits = turns.next_large().unwrap();
         assert_eq!((waits.start, waits.finish), (0, 100 * UNIT));
     }
@@ -297,7 +302,7 @@ mod tests {
             };
             turns.remove(at, place);
         }
-        assert_eq!(turns.next(Stagger::START, Who::All), None);
+        assert_eq!(turns.next(Stagger::START), None);
     }
 
     #[test]

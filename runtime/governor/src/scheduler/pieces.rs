@@ -25,14 +25,23 @@ pub struct Dispatch<T> {
 pub struct Ticket {
     pub(super) queue: usize,
     pub(super) generation: u64,
-    pub(super) charged: u64,
+    /// What its tenant was charged for it, in fuel over weight, until it is known
+    /// what it cost.
+    pub(super) charged: u128,
     /// Whether its run is not cheap, and not over.
     pub(super) is_large: bool,
     pub(super) batch: u64,
     pub(super) origin: Origin,
-    /// Its place among all that is under way, which is free when this is gone,
+    /// Its place among all that is under way. It is free when this is gone,
     /// whatever became of it.
-    pub(super) _place: Arc<()>,
+    pub(super) place: Option<Arc<()>>,
+}
+
+impl Ticket {
+    /// It is not under way for a while: others may have its place.
+    pub fn postpone(&mut self) {
+        self.place = None;
+    }
 }
 
 /// Work that one worker does, one piece after the other.
@@ -58,8 +67,8 @@ pub struct Needs {
 /// How those fare who have little to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Briefs {
-    /// Something of theirs was begun.
-    pub begun: bool,
+    /// Their turn came.
+    pub had_turn: bool,
     /// They need more than there is: nearly as much was under way as may be, or
     /// they were so far ahead that they had to wait for who has much to do.
     pub waited: bool,
@@ -79,7 +88,7 @@ impl<T> Queue<T> {
     /// for it.
     pub(super) fn take(
         &mut self,
-        (at, place): (usize, &Arc<()>),
+        at: usize,
         batch: u64,
         may_look: bool,
         needs: &mut impl FnMut(&T) -> Needs,
@@ -101,9 +110,9 @@ impl<T> Queue<T> {
             self.lacking = self.front().map(|front| (front, needed));
             return Some(Taken::Lacking);
         }
-        let (charged, is_cheap) = self.next_cost();
+        let (cost, is_cheap) = self.next_cost();
         let piece = self.pop()?;
-        self.charge(charged);
+        let charged = self.charge(cost);
         self.begin_in(batch, needed);
         self.unreleased += 1;
         self.held -= 1;
@@ -114,7 +123,7 @@ impl<T> Queue<T> {
             is_large: !is_cheap,
             batch,
             origin: piece.origin,
-            _place: Arc::clone(place),
+            place: None,
         };
         Some(Taken::Work(Dispatch {
             item: piece.item,
