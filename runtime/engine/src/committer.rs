@@ -11,6 +11,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::causes::Causes;
 use crate::clock::Clock;
+use crate::job::Stages;
 use crate::observer::{EventDone, Observer};
 use crate::quarantine::Quarantines;
 use crate::queue::{Queue, Released};
@@ -123,7 +124,7 @@ impl Committer {
             let kept = std::mem::take(&mut step.kept);
             self.unsaved.saved(&event.tenant, &execution.rule, kept);
             vitals.committed(&self.registry, execution, durable_us);
-            let (usage, queued_us) = (&execution.usage, step.job.queued_us);
+            let (usage, queued_us) = (&execution.usage, step.job.stages.queued_us());
             vitals
                 .tallies
                 .ran(&event.tenant, usage, queued_us, durable_us);
@@ -147,7 +148,12 @@ impl Committer {
             });
             if event.lineage.depth == 0 {
                 let (tenant, accepted_us) = (&event.tenant, event.accepted_us);
-                tracing::trace!(%tenant, event = %event.id, accepted_us, durable_us, "an event is done");
+                let Stages {
+                    ready_us,
+                    taken_us,
+                    ran_us,
+                } = step.job.stages;
+                tracing::trace!(%tenant, event = %event.id, accepted_us, ready_us, taken_us, ran_us, durable_us, "an event is done");
             }
         }
         step.job.committed();

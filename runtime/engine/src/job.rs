@@ -6,6 +6,24 @@ use ringfence_governor::{ActiveRule, arrival};
 use ringfence_model::{Draw, Event, RuleName};
 use ringfence_store::{Decision, Seq};
 
+/// When one run's stages began, in microseconds since 1970.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Stages {
+    /// Its event was in memory, and no other was to come before it.
+    pub(crate) ready_us: u64,
+    /// A worker took it.
+    pub(crate) taken_us: u64,
+    /// It was over, and its results were on their way to the disk.
+    pub(crate) ran_us: u64,
+}
+
+impl Stages {
+    /// How long it waited for a worker, in microseconds.
+    pub(crate) fn queued_us(&self) -> u64 {
+        self.taken_us.saturating_sub(self.ready_us)
+    }
+}
+
 /// The work on one event: the rules that want it, one after the other.
 #[derive(Debug)]
 pub(crate) struct Job {
@@ -23,9 +41,8 @@ pub(crate) struct Job {
     pub(crate) next: usize,
     /// Decisions that the next commit makes durable.
     pub(crate) undurable: Vec<Decision>,
-    /// How long the run that was begun last had waited for a worker, in
-    /// microseconds.
-    pub(crate) queued_us: u64,
+    /// Where the time of the run that was begun last went.
+    pub(crate) stages: Stages,
     /// Runs of the next rule whose results could not be committed, because a
     /// value that they recalled had changed.
     pub(crate) conflicts: u32,
@@ -56,7 +73,7 @@ impl Job {
             routes: None,
             next: 0,
             undurable: Vec::new(),
-            queued_us: 0,
+            stages: Stages::default(),
             conflicts: 0,
             spent: 0,
             parks: Vec::new(),

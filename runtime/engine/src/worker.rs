@@ -17,7 +17,7 @@ use crate::batch::{Takes, Work};
 use crate::clock::Clock;
 use crate::executor::{Executor, NotRun, Planned};
 use crate::interrupts::{Desk, Interrupts};
-use crate::job::Job;
+use crate::job::{Job, Stages};
 use crate::loops::Loops;
 use crate::observer::Observer;
 use crate::piece::Piece;
@@ -111,7 +111,11 @@ impl Worker {
             } = next;
             let plan = match item {
                 Piece::Event(mut job) => {
-                    job.queued_us = taken_us.saturating_sub(ready_us);
+                    job.stages = Stages {
+                        ready_us,
+                        taken_us,
+                        ran_us: taken_us,
+                    };
                     self.plan(job, ticket)
                         .map(|(plan, job, ticket)| (plan, Piece::Event(job), ticket))
                 }
@@ -382,7 +386,7 @@ impl Worker {
     /// on its cascade's budget.
     fn step(
         &self,
-        job: Box<Job>,
+        mut job: Box<Job>,
         mut ticket: Ticket,
         execution: Arc<Execution>,
         limits: &Limits,
@@ -390,6 +394,7 @@ impl Worker {
     ) -> (Step, RunCommit) {
         let completes = job.is_last();
         let (now_us, fuel) = (self.clock.now_us(), execution.usage.fuel);
+        job.stages.ran_us = now_us;
         let share = execution.usage.share();
         let disk = self.queue.disk(step::disk_us(&execution));
         let commit = self.queue.ran(&mut ticket, share, disk, |state| {

@@ -64,6 +64,9 @@ pub(crate) fn all() -> Vec<Case> {
 pub(crate) struct Calm {
     /// From acceptance, before the event is on disk, to its durable end.
     pub(crate) accepted: Times,
+    /// Where that time went: until it was durable and its subject's turn, until a
+    /// worker took it, until it was run, until that was durable.
+    pub(crate) stages: [Times; 4],
     /// From the moment that it was meant to be sent.
     pub(crate) meant: Times,
     /// From that moment until it was sent: what the bench itself is late.
@@ -256,13 +259,19 @@ fn calm_times(
     clock: &dyn Clock,
 ) -> Calm {
     let (mut accepted, mut meant, mut late) = (Vec::new(), Vec::new(), Vec::new());
+    let mut stages: [Vec<u64>; 4] = Default::default();
     for sent in sent.iter().filter(|sent| within.contains(&sent.meant_us)) {
         late.push(sent.sent_us.saturating_sub(sent.meant_us));
         if sent.refused.is_some() {
             continue;
         }
         let (from_us, to_us) = match host.journal().done(sent.event) {
-            Some(done) => (done.accepted_us, done.durable_us),
+            Some(done) => {
+                for (stage, took_us) in stages.iter_mut().zip(done.stages_us()) {
+                    stage.push(took_us);
+                }
+                (done.accepted_us, done.durable_us)
+            }
             None => (sent.answered_us, clock.now_us()),
         };
         accepted.push(to_us.saturating_sub(from_us));
@@ -270,6 +279,7 @@ fn calm_times(
     }
     Calm {
         accepted: Times::of(accepted),
+        stages: stages.map(Times::of),
         meant: Times::of(meant),
         late: Times::of(late),
     }

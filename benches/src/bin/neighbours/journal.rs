@@ -14,11 +14,24 @@ const DONE: &str = "an event is done";
 /// What the end of a worker is logged with.
 const WORKER_ENDED: &str = "a worker process ended; another takes its place";
 
-/// When an event was accepted, and its end durable, in microseconds since 1970.
+/// When an event was accepted, was ready to be run, taken by a worker and run,
+/// and when its end was durable, in microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Done {
     pub(crate) accepted_us: u64,
+    pub(crate) ready_us: u64,
+    pub(crate) taken_us: u64,
+    pub(crate) ran_us: u64,
     pub(crate) durable_us: u64,
+}
+
+impl Done {
+    /// How long each of these took, in microseconds.
+    pub(crate) fn stages_us(&self) -> [u64; 4] {
+        let begins = [self.accepted_us, self.ready_us, self.taken_us, self.ran_us];
+        let ends = [self.ready_us, self.taken_us, self.ran_us, self.durable_us];
+        std::array::from_fn(|stage| ends[stage].saturating_sub(begins[stage]))
+    }
 }
 
 /// The server's log, as far as it matters.
@@ -86,9 +99,13 @@ fn read_done(line: &str) -> Option<Option<(EventId, Done)>> {
         return Some(None);
     }
     let event = fields["event"].as_str()?.parse().ok()?;
+    let micros = |name: &str| fields[name].as_u64();
     let done = Done {
-        accepted_us: fields["accepted_us"].as_u64()?,
-        durable_us: fields["durable_us"].as_u64()?,
+        accepted_us: micros("accepted_us")?,
+        ready_us: micros("ready_us")?,
+        taken_us: micros("taken_us")?,
+        ran_us: micros("ran_us")?,
+        durable_us: micros("durable_us")?,
     };
     Some(Some((event, done)))
 }
@@ -97,7 +114,7 @@ fn read_done(line: &str) -> Option<Option<(EventId, Done)>> {
 mod tests {
     use super::*;
 
-    const LINE: &str = r#"{"timestamp":"2026-01-01T00:00:00Z","level":"TRACE","fields":{"message":"an event is done","tenant":"calm-3","event":"00112233445566778899aabbccddeeff","accepted_us":1000,"durable_us":3500},"target":"ringfence_engine::committer"}"#;
+    const LINE: &str = r#"{"timestamp":"2026-01-01T00:00:00Z","level":"TRACE","fields":{"message":"an event is done","tenant":"calm-3","event":"00112233445566778899aabbccddeeff","accepted_us":1000,"ready_us":1500,"taken_us":2000,"ran_us":2600,"durable_us":3500},"target":"ringfence_engine::committer"}"#;
 
     #[test]
     fn ends_of_calm_events_are_kept() {
@@ -107,6 +124,7 @@ mod tests {
         let event = "00112233445566778899aabbccddeeff".parse().unwrap();
         let done = journal.done(event).unwrap();
         assert_eq!((done.accepted_us, done.durable_us), (1_000, 3_500));
+        assert_eq!(done.stages_us(), [500, 500, 600, 900]);
         assert_eq!(journal.done_within(0, 3_501), 1);
         assert_eq!(journal.done_within(0, 3_500), 0);
         assert_eq!(journal.end(), "");

@@ -71,6 +71,8 @@ fn main() -> Result<ExitCode> {
         println!("\norder: {}", order.name());
         report::print_calm(&run);
         println!();
+        report::print_stages(&run);
+        println!();
         report::print_storm(&run);
         println!();
         runs.push(run);

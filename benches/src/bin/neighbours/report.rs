@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::calm::{SENDERS, TENANTS};
 use crate::case::{Calm, Outcome};
-use crate::figures::{millis, ratio};
+use crate::figures::{Times, millis, ratio};
 use crate::options::{Options, Order};
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -81,6 +81,24 @@ pub(crate) fn print_calm(run: &Run) {
         "ratio",
         "refused / lost / undone",
     ];
+    let rows: Vec<_> = run.outcomes.iter().map(row).collect();
+    table(&head, &rows);
+}
+
+/// What the stages of an event are called, in order.
+const STAGES: [&str; 4] = ["to disk", "for a worker", "run", "result to disk"];
+
+/// Where the calm tenants' time went.
+pub(crate) fn print_stages(run: &Run) {
+    let row = |outcome: &Outcome| {
+        let stages = outcome.alone.stages.iter().zip(&outcome.beside.stages);
+        let cells = stages.map(|(alone, beside)| {
+            let of = |times: &Times| format!("{} {}", ms(times.p50), ms(times.p99));
+            format!("{} / {}", of(alone), of(beside))
+        });
+        [outcome.name.to_owned()].into_iter().chain(cells).collect()
+    };
+    let head: Vec<_> = ["p50 p99 ms"].into_iter().chain(STAGES).collect();
     let rows: Vec<_> = run.outcomes.iter().map(row).collect();
     table(&head, &rows);
 }
@@ -174,6 +192,9 @@ pub(crate) fn print_orders(runs: &[Run]) {
 fn calm_json(calm: &Calm) -> Value {
     json!({
         "accepted_to_done": calm.accepted.json(),
+        "stages": STAGES.iter().zip(&calm.stages).map(|(name, times)| {
+            json!({"stage": name, "times": times.json()})
+        }).collect::<Vec<_>>(),
         "meant_to_done": calm.meant.json(),
         "meant_to_sent": calm.late.json(),
     })
