@@ -2,6 +2,7 @@
 //! on.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ringfence_governor::{Pace, RoundRobin};
@@ -112,7 +113,7 @@ impl Committer {
             }
         }
         drop(vitals);
-        self.queue.release(released);
+        self.release(released);
         again
     }
 
@@ -247,6 +248,12 @@ impl Committer {
             step.released()
         });
         let released: Vec<Released> = released.collect();
+        self.release(released);
+    }
+
+    fn release(&self, released: Vec<Released>) {
+        let count = released.len() as u64;
+        self.vitals.committing.fetch_sub(count, Ordering::Relaxed);
         self.queue.release(released);
     }
 

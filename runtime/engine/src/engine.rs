@@ -99,7 +99,6 @@ pub(crate) struct Inner {
 struct Running {
     workers: Vec<JoinHandle<()>>,
     committer: tokio::task::JoinHandle<()>,
-    steps: mpsc::WeakSender<(crate::step::Step, ringfence_store::RunCommit)>,
     background: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -296,7 +295,6 @@ impl Engine {
         Ok(Running {
             workers,
             committer,
-            steps: steps.downgrade(),
             background,
         })
     }
@@ -339,16 +337,13 @@ impl Engine {
         let (running, waiting, waiting_memory) = self.inner.queue.counts();
         let reserved_bytes = self.inner.queue.reserved();
         let (uploads_waiting, uploads_compiling) = self.inner.uploads.counts();
-        let state = self.inner.running.lock();
-        let steps = state.as_ref().and_then(|running| running.steps.upgrade());
-        let committing = steps.map_or(0, |steps| steps.max_capacity() - steps.capacity());
         Stats {
             tenants: self.inner.registry.len() as u64,
             waiting,
             waiting_memory,
             running,
             reserved_bytes,
-            committing: committing as u64,
+            committing: self.inner.vitals.committing.load(Ordering::Relaxed),
             evaluations: self.inner.evaluations.lock().taken(),
             uploads_waiting,
             uploads_compiling,

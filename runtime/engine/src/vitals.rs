@@ -1,6 +1,7 @@
 //! The pulse of all tenants, shared by those who count and those who look.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Mutex, MutexGuard};
 use ringfence_governor::{Pulse, PulseView, Rates};
@@ -48,6 +49,8 @@ pub(crate) struct Vitals {
     counted: Mutex<Counted>,
     workers: u64,
     pub(crate) busy: Busy,
+    /// Results on their way to the disk.
+    pub(crate) committing: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -65,6 +68,7 @@ impl Vitals {
         Self {
             workers: config.worker_count().into(),
             busy: Busy::default(),
+            committing: AtomicU64::new(0),
             counted: Mutex::new(Counted {
                 pulse: Pulse::new(config.pulse),
                 rates: Rates::new(config.rates),

@@ -5,6 +5,7 @@ mod results;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ringfence_governor::{ActiveRule, Dispatch, Lane, Ticket, Verdict, revisit};
@@ -357,6 +358,7 @@ impl Worker {
         let mut held = Some((job, ticket, execution));
         let sent = unsaved.send(&run, |kept| {
             if let Some((job, ticket, execution)) = held.take() {
+                self.vitals.committing.fetch_add(1, Ordering::Relaxed);
                 place.send(self.step(job, ticket, execution, limits, kept));
             }
         });
@@ -436,6 +438,7 @@ impl Worker {
     }
 
     fn send(&self, step: Step, commit: RunCommit) {
+        self.vitals.committing.fetch_add(1, Ordering::Relaxed);
         // Waits while the disk is behind.
         if self.steps.blocking_send((step, commit)).is_err() {
             lost();
