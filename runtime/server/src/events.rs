@@ -24,7 +24,7 @@ use crate::ratelimit;
 use crate::wire;
 
 /// A request's events together, in bytes.
-const EVENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
+const EVENTS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Larger bodies are parsed on a thread of their own, so that they keep no
 /// other request waiting.
 const PARSED_HERE_BYTES_MAX: usize = 512 * 1024;
@@ -76,7 +76,7 @@ impl Serialize for Hex {
 /// Accept events
 ///
 /// Takes CloudEvents 1.0 over HTTP in structured, batch or binary form: up
-/// to 10,000 events and 8 MiB. All are accepted or none; when this answers,
+/// to 10,000 events and 2 MiB. All are accepted or none; when this answers,
 /// they are on disk. An event with a (source, id) that was accepted before is
 /// accepted again and not run again. An event that an effect caused belongs to
 /// the effect's cascade if it has the effect's `lineage`, as extension

@@ -5,7 +5,9 @@
 //! never wait for it. What each thing costs on the disk is in `schema.sql`.
 
 mod append;
+mod bulk;
 mod catalog;
+mod checkpoint;
 mod cleanup;
 mod commit;
 mod fault;
@@ -75,17 +77,39 @@ impl Sqlite {
         Ok(Self {
             readers: Readers::start(path, READERS)?,
             lookups: Lookups::open(path, workers.min(LOOKUPS_MAX))?,
-            writer: Writer::start(connection, feed.clone())?,
+            writer: Writer::start((path, &lock.database), connection, feed.clone())?,
             feed,
             lock: Mutex::new(Some(lock)),
         })
     }
 }
 
-/// Held while a store is open; it ends with the process.
-struct Lock(File);
+/// The database's file, which SQLite takes for a new one if it is.
+fn database(path: &Path) -> Result<File> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path);
+    file.map_err(|error| StoreError::Storage {
+        doing: "opening the database",
+        cause: format!("{}: {error}", path.display()),
+    })
+}
 
-impl Drop for Lock {
+/// Held while a store is open; it ends with the process.
+struct Lock {
+    /// The database itself, to make it durable. Closing it gives back what SQLite
+    /// has locked of it (POSIX), so it stays open as long as something is written.
+    /// Closed before the other one is given back.
+    database: Arc<File>,
+    _beside: Beside,
+}
+
+/// The file beside it whose lock says that it is in use.
+struct Beside(File);
+
+impl Drop for Beside {
     fn drop(&mut self) {
         // Closing would not be enough: a child process that is just being
         // started has the file open, too.
@@ -111,7 +135,10 @@ fn lock(path: &Path) -> Result<Lock> {
         .open(&beside)
         .map_err(|error| failed(format!("{}: {error}", beside.display())))?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
+        Ok(()) => Ok(Lock {
+            database: Arc::new(database(path)?),
+            _beside: Beside(file),
+        }),
         Err(TryLockError::WouldBlock) => Err(failed(format!(
             "{} is in use by another process; stop it, or name another data folder",
             path.display()

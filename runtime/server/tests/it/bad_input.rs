@@ -122,6 +122,28 @@ async fn bad_events() {
     world.stop().await;
 }
 
+/// Whoever comes meanwhile waits for a whole batch on its way to the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_more_than_two_mebibytes_is_refused_whole() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let large = |id: u32| {
+        let mut event = event(&id.to_string(), "x");
+        event["data"] = Value::from("d".repeat(240_000));
+        event
+    };
+    let mut batch: Vec<Value> = (0..9).map(large).collect();
+    world
+        .events("acme", &json!(batch))
+        .await
+        .refused(413, "body-too-large");
+    nothing_kept(&world).await;
+    batch.pop();
+    let answer = world.events("acme", &json!(batch)).await.expect(202);
+    assert_eq!(answer["accepted"].as_array().unwrap().len(), 8);
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_bad_event_of_ten_thousand_refuses_all_and_is_named() {
     let world = World::new().await;

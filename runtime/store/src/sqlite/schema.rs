@@ -35,11 +35,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// More than there are different statements.
 const STATEMENTS: usize = 96;
 
-/// The log's length after which the writer carries it over into the database,
-/// in pages: 16 MiB. Longer hardly saves writing (four times as long: an
-/// eighth, measured with `examples/throughput.rs`) and pauses longer.
-const CHECKPOINT_PAGES: i64 = 4096;
-
 fn connect(path: &Path, flags: OpenFlags) -> Work<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -73,7 +68,6 @@ fn writer(path: &Path) -> Work<Connection> {
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     // What a savepoint must be able to undo is kept in memory.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     migrate(&mut connection)?;
     Ok(connection)
 }
@@ -86,6 +80,16 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection> {
         Ok(connection)
     };
     open().map_err(|fault| fault.during("opening the database for reading"))
+}
+
+/// Opens a connection that carries the log over. The writer's must be open.
+pub(super) fn open_checkpointer(path: &Path) -> Result<Connection> {
+    let open = || -> Work<Connection> {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        Ok(connection)
+    };
+    open().map_err(|fault| fault.during("opening the database for carrying the log over"))
 }
 
 fn version(connection: &Connection) -> Work<i64> {

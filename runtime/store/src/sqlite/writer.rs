@@ -3,24 +3,29 @@
 //! transaction of its own, and takes turns with all that is not: so that nobody
 //! waits for more than one such.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use ringfence_model::TenantId;
 use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
+use super::bulk::Bulk;
+use super::checkpoint::{Checkpoints, Lengths};
 use super::cleanup::Cleanup;
 use super::fault::Work;
 use super::job::{Call, Job, Ran};
 use super::unit::{Positions, TenantKey, Unit};
 use crate::{Feed, Result, StoreError};
 
-/// Requests and bytes that may wait for the writer; beyond them senders wait.
-/// What is large has as many bytes of its own.
-const QUEUE_REQUESTS: usize = 1024;
+/// What may wait for the writer, each request a KiB at least; beyond that senders
+/// wait. What is large has as much of its own.
 const QUEUE_KIB: u32 = 64 * 1024;
 
 /// More of events or of code is large: some milliseconds' work.
@@ -53,10 +58,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, feed: Arc<OnceLock<Feed>>) -> Result<Self> {
-        let (queue, requests) = mpsc::channel(QUEUE_REQUESTS);
+    pub(super) fn start(
+        database: (&Path, &Arc<File>),
+        mut connection: Connection,
+        feed: Arc<OnceLock<Feed>>,
+    ) -> Result<Self> {
+        let (queue, requests) = mpsc::channel();
         let (stop, stopped) = watch::channel(false);
-        let state = State::load(connection, requests, feed)
+        let checkpoints = Checkpoints::start(database, &mut connection, Lengths::default())?;
+        let state = State::load(connection, checkpoints, requests, feed)
             .map_err(|fault| fault.during("reading where the log ends"))?;
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
@@ -127,13 +137,14 @@ impl Writer {
             room,
             is_large,
         };
-        self.send(Message::Work(request)).await?;
+        self.send(Message::Work(request))?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    async fn send(&self, message: Message) -> Result<()> {
-        let queue = self.queue.lock().clone().ok_or(StoreError::Closed)?;
-        queue.send(message).await.map_err(|_| StoreError::Closed)
+    fn send(&self, message: Message) -> Result<()> {
+        let queue = self.queue.lock();
+        let queue = queue.as_ref().ok_or(StoreError::Closed)?;
+        queue.send(message).map_err(|_| StoreError::Closed)
     }
 
     /// Finishes what was sent before and refuses what comes later.
@@ -141,7 +152,7 @@ impl Writer {
         self.room.close();
         self.large.close();
         // An error says that it is closed already.
-        let _ = self.send(Message::Close).await;
+        let _ = self.send(Message::Close);
         let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
     }
 }
@@ -165,11 +176,17 @@ impl Drop for Writer {
 }
 
 struct State {
+    // Dropped before the writer's connection, which is the last.
+    checkpoints: Checkpoints,
     connection: Connection,
     requests: mpsc::Receiver<Message>,
-    /// What is large and waits, and whether it has the next turn.
-    large: VecDeque<Request>,
+    /// Whether nothing more is to come.
+    is_closing: bool,
+    large: Bulk<Request>,
+    /// Whether the next turn is of what is large, if it need not rest.
     is_turn_of_large: bool,
+    /// What times are counted from.
+    started: Instant,
     feed: Arc<OnceLock<Feed>>,
     positions: Positions,
     tenants: HashMap<TenantId, TenantKey>,
@@ -183,9 +200,17 @@ struct Group {
     jobs: Vec<Box<dyn Job>>,
     rooms: Vec<OwnedSemaphorePermit>,
     kib: usize,
+    is_large: bool,
 }
 
 impl Group {
+    fn of_large(request: Request) -> Self {
+        let mut group = Self::default();
+        group.add(request);
+        group.is_large = true;
+        group
+    }
+
     fn add(&mut self, request: Request) {
         self.kib += request.room.num_permits();
         self.jobs.push(request.job);
@@ -196,6 +221,7 @@ impl Group {
 impl State {
     fn load(
         connection: Connection,
+        checkpoints: Checkpoints,
         requests: mpsc::Receiver<Message>,
         feed: Arc<OnceLock<Feed>>,
     ) -> Work<Self> {
@@ -203,10 +229,13 @@ impl State {
             positions: Positions::load(&connection)?,
             cleanup: Cleanup::load(&connection)?,
             tenants: HashMap::new(),
+            checkpoints,
             connection,
             requests,
-            large: VecDeque::new(),
+            is_closing: false,
+            large: Bulk::default(),
             is_turn_of_large: false,
+            started: now(),
             feed,
         })
     }
@@ -214,48 +243,86 @@ impl State {
     fn run(mut self) {
         while let Some(group) = self.next() {
             if !group.jobs.is_empty() {
+                let (is_large, begun_us) = (group.is_large, self.now_us());
                 self.serve(group);
+                if is_large {
+                    self.large.took(begun_us, self.now_us());
+                } else {
+                    self.large.others();
+                }
             }
             // One step after each group: neither starves the other.
             self.cleanup.step(&mut self.connection);
+            self.checkpoints.step(&self.connection);
         }
     }
 
-    /// What is to be done next; an empty group if only cleaning up is, or what
-    /// is large.
+    fn now_us(&self) -> u64 {
+        let since = now().saturating_duration_since(self.started);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// What is to be done next; an empty group if only cleaning up is, or if it
+    /// is to be asked again.
     fn next(&mut self) -> Option<Group> {
-        let mut group = Group::default();
+        // At the end, nothing needs to rest.
+        let now_us = if self.is_closing {
+            u64::MAX
+        } else {
+            self.now_us()
+        };
         if std::mem::take(&mut self.is_turn_of_large)
-            && let Some(request) = self.large.pop_front()
+            && let Some(request) = self.large.next(now_us)
         {
-            group.add(request);
-            return Some(group);
+            return Some(Group::of_large(request));
         }
-        if !self.cleanup.is_due() && self.large.is_empty() {
-            let first = self.requests.blocking_recv()?;
-            self.take(first, &mut group);
-        }
-        while group.jobs.len() < GROUP_REQUESTS && group.kib < GROUP_KIB {
-            match self.requests.try_recv() {
-                Ok(message) => self.take(message, &mut group),
-                Err(mpsc::error::TryRecvError::Empty) => break,
-                Err(mpsc::error::TryRecvError::Disconnected)
-                    if group.jobs.is_empty() && self.large.is_empty() =>
-                {
-                    return None;
-                }
-                Err(mpsc::error::TryRecvError::Disconnected) => break,
+        let mut group = Group::default();
+        self.take_all(&mut group);
+        self.is_turn_of_large = true;
+        if group.jobs.is_empty() && self.large.due_in_us(now_us) != Some(0) {
+            if self.is_closing {
+                return None;
+            }
+            if !self.cleanup.is_due() {
+                self.wait(now_us, &mut group);
+                self.take_all(&mut group);
             }
         }
-        self.is_turn_of_large = !self.large.is_empty();
         Some(group)
+    }
+
+    /// Takes what has come, as much as a transaction holds.
+    fn take_all(&mut self, group: &mut Group) {
+        while group.jobs.len() < GROUP_REQUESTS && group.kib < GROUP_KIB {
+            match self.requests.try_recv() {
+                Ok(message) => self.take(message, group),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {
+                    self.is_closing = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for a request, or until something large need not wait any more.
+    fn wait(&mut self, now_us: u64, group: &mut Group) {
+        let message = match self.large.due_in_us(now_us) {
+            None => self.requests.recv().map_err(RecvTimeoutError::from),
+            Some(due_us) => self.requests.recv_timeout(Duration::from_micros(due_us)),
+        };
+        match message {
+            Ok(message) => self.take(message, group),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => self.is_closing = true,
+        }
     }
 
     fn take(&mut self, message: Message, group: &mut Group) {
         match message {
-            Message::Work(request) if request.is_large => self.large.push_back(request),
+            Message::Work(request) if request.is_large => self.large.push(request),
             Message::Work(request) => group.add(request),
-            Message::Close => self.requests.close(),
+            Message::Close => self.is_closing = true,
         }
     }
 
@@ -326,6 +393,15 @@ impl State {
     }
 }
 
+/// For how long things take only.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the writer looks at a clock"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,8 +417,10 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_for_more_than_one_large_request() {
         let folder = tempfile::tempdir().unwrap();
-        let connection = open_writer(&folder.path().join("db")).unwrap();
-        let writer = Writer::start(connection, Arc::default()).unwrap();
+        let path = folder.path().join("db");
+        let connection = open_writer(&path).unwrap();
+        let file = Arc::new(File::open(&path).unwrap());
+        let writer = Writer::start((&path, &file), connection, Arc::default()).unwrap();
         let (open, gate) = std::sync::mpsc::channel::<()>();
         let order = Arc::new(Mutex::new(String::new()));
         let note = |name| {
@@ -374,12 +452,63 @@ mod tests {
         writer.close().await;
     }
 
+    /// After a large request has taken long, others come before the next one.
+    #[tokio::test]
+    async fn what_is_large_rests_while_others_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let connection = open_writer(&path).unwrap();
+        let file = Arc::new(File::open(&path).unwrap());
+        let writer = Writer::start((&path, &file), connection, Arc::default()).unwrap();
+        let order = Arc::new(Mutex::new(String::new()));
+        let note = |name| {
+            let order = Arc::clone(&order);
+            move |_: &mut Unit<'_>| {
+                if name == 'L' {
+                    std::thread::sleep(Duration::from_millis(500));
+                }
+                order.lock().push(name);
+                Ok(())
+            }
+        };
+        let large = (u64::from(LARGE_KIB) + 1) * 1024;
+        let (begun, begins) = oneshot::channel();
+        let mut begun = Some(begun);
+        tokio::join!(
+            async {
+                let first = writer.write_bulk("appending", large, move |_| {
+                    begun.take().map(|begun| begun.send(()));
+                    std::thread::sleep(Duration::from_millis(500));
+                    Ok(())
+                });
+                first.await.unwrap();
+            },
+            async {
+                begins.await.unwrap();
+                writer
+                    .write_bulk("appending", large, note('L'))
+                    .await
+                    .unwrap();
+            },
+            async {
+                while order.lock().len() < 5 {
+                    writer.write("committing", 0, note('s')).await.unwrap();
+                }
+            },
+        );
+        // The first small one may have come before both.
+        assert!(order.lock().starts_with("ssss"), "{}", order.lock());
+        assert!(order.lock().contains('L'), "{}", order.lock());
+        writer.close().await;
+    }
+
     #[tokio::test]
     async fn a_request_that_fails_half_way_fails_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
         let connection = open_writer(&path).unwrap();
-        let writer = Writer::start(connection, Arc::default()).unwrap();
+        let file = Arc::new(File::open(&path).unwrap());
+        let writer = Writer::start((&path, &file), connection, Arc::default()).unwrap();
         // The first request holds the writer until the others wait for it.
         let (open, gate) = std::sync::mpsc::channel::<()>();
         let (_, first, failing, last, ()) = tokio::join!(

@@ -10,7 +10,7 @@ use crate::http::{Client, head};
 const EVERY_US: u64 = 2_000_000;
 /// The most that one event's data may have, and one request's events.
 const EVENT_BYTES: usize = 256 * 1024;
-const BODY_BYTES: usize = 8 * 1024 * 1024;
+const BODY_BYTES: usize = 2 * 1024 * 1024;
 const MEDIA: &str = "application/cloudevents-batch+json";
 const KINDS: u64 = 5;
 
