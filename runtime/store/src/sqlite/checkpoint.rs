@@ -33,8 +33,8 @@ pub(super) struct Lengths {
 
 impl Default for Lengths {
     /// 64 MiB: what is written again and again is carried over once, and the
-    /// writer has its part in that twice a second at most. After a crash, so much
-    /// is read again before the store is open. 256 MiB at most.
+    /// writer has its part in that seldom. After a crash, so much is read again
+    /// before the store is open. The writer waits from 256 MiB on.
     fn default() -> Self {
         Self {
             long: 16_384,

@@ -279,13 +279,14 @@ impl State {
         let mut group = Group::default();
         self.take_all(&mut group);
         self.is_turn_of_large = true;
-        if group.jobs.is_empty() && self.large.due_in_us(now_us) != Some(0) {
-            if self.is_closing {
-                return None;
-            }
-            if !self.cleanup.is_due() {
-                self.wait(now_us, &mut group);
-                self.take_all(&mut group);
+        if group.jobs.is_empty() {
+            match (self.large.due_in_us(now_us), self.is_closing) {
+                (None, true) => return None,
+                (due_us, false) if due_us != Some(0) && !self.cleanup.is_due() => {
+                    self.wait(due_us, &mut group);
+                    self.take_all(&mut group);
+                }
+                _ => {}
             }
         }
         Some(group)
@@ -306,8 +307,8 @@ impl State {
     }
 
     /// Waits for a request, or until something large need not wait any more.
-    fn wait(&mut self, now_us: u64, group: &mut Group) {
-        let message = match self.large.due_in_us(now_us) {
+    fn wait(&mut self, due_us: Option<u64>, group: &mut Group) {
+        let message = match due_us {
             None => self.requests.recv().map_err(RecvTimeoutError::from),
             Some(due_us) => self.requests.recv_timeout(Duration::from_micros(due_us)),
         };
@@ -407,6 +408,12 @@ mod tests {
     use super::*;
     use crate::sqlite::schema::open_writer;
 
+    fn start(path: &Path) -> Writer {
+        let connection = open_writer(path).unwrap();
+        let file = Arc::new(File::open(path).unwrap());
+        Writer::start((path, &file), connection, Arc::default()).unwrap()
+    }
+
     fn insert(unit: &Unit<'_>, name: &str) -> Work<()> {
         let sql = "INSERT INTO tenants (name, record) VALUES (?, '')";
         unit.connection.execute(sql, [name])?;
@@ -418,9 +425,7 @@ mod tests {
     async fn nobody_waits_for_more_than_one_large_request() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
-        let connection = open_writer(&path).unwrap();
-        let file = Arc::new(File::open(&path).unwrap());
-        let writer = Writer::start((&path, &file), connection, Arc::default()).unwrap();
+        let writer = start(&path);
         let (open, gate) = std::sync::mpsc::channel::<()>();
         let order = Arc::new(Mutex::new(String::new()));
         let note = |name| {
@@ -457,9 +462,7 @@ mod tests {
     async fn what_is_large_rests_while_others_come() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
-        let connection = open_writer(&path).unwrap();
-        let file = Arc::new(File::open(&path).unwrap());
-        let writer = Writer::start((&path, &file), connection, Arc::default()).unwrap();
+        let writer = start(&path);
         let order = Arc::new(Mutex::new(String::new()));
         let note = |name| {
             let order = Arc::clone(&order);
@@ -503,12 +506,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_rests_is_done_before_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(&folder.path().join("db"));
+        let large = (u64::from(LARGE_KIB) + 1) * 1024;
+        let takes_long = |_: &mut Unit<'_>| {
+            std::thread::sleep(Duration::from_millis(300));
+            Ok(())
+        };
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let (begun, begins) = oneshot::channel();
+        let mut begun = Some(begun);
+        let (first, rests, small, ()) = tokio::join!(
+            writer.write_bulk("appending", large, takes_long),
+            writer.write_bulk("appending", large, takes_long),
+            async {
+                // Sent when the first large one is under way.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let small = writer.write("committing", 0, move |_| {
+                    begun.take().map(|begun| begun.send(()));
+                    // Its other end is dropped when the end was asked for.
+                    let _ = gate.recv();
+                    Ok(())
+                });
+                small.await
+            },
+            async {
+                begins.await.unwrap();
+                tokio::join!(writer.close(), async { drop(open) });
+            },
+        );
+        first.unwrap();
+        small.unwrap();
+        rests.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_request_that_fails_half_way_fails_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
-        let connection = open_writer(&path).unwrap();
-        let file = Arc::new(File::open(&path).unwrap());
-        let writer = Writer::start((&path, &file), connection, Arc::default()).unwrap();
+        let writer = start(&path);
         // The first request holds the writer until the others wait for it.
         let (open, gate) = std::sync::mpsc::channel::<()>();
         let (_, first, failing, last, ()) = tokio::join!(
