@@ -191,7 +191,7 @@ fn run(event: &Event, rule: &RuleName) -> Execution {
         data: Json::null(),
     });
     Execution {
-        id: ExecutionId::of(event.id, rule, version),
+        id: ExecutionId::of(event, rule, version),
         tenant: event.tenant.clone(),
         rule: rule.clone(),
         version,

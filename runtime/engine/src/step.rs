@@ -111,7 +111,7 @@ pub(crate) fn record(
         Err(stop) => (Vec::new(), Some(stop)),
     };
     Execution {
-        id: ExecutionId::of(event.id, &activation.rule, activation.version),
+        id: ExecutionId::of(event, &activation.rule, activation.version),
         tenant: event.tenant.clone(),
         rule: activation.rule.clone(),
         version: activation.version,
@@ -230,7 +230,7 @@ fn follow_up(
     index: u32,
     now_us: u64,
 ) -> Event {
-    let id = EventId::follow_up(parent.id, &execution.rule, execution.version, index);
+    let id = EventId::follow_up(execution.id, index);
     Event {
         id,
         tenant: parent.tenant.clone(),

@@ -183,7 +183,7 @@ impl Counted {
         }
         for (index, effect) in (0..).zip(&run.effects) {
             if let Effect::Emit(new) = effect {
-                let id = EventId::follow_up(run.event, &run.rule, run.version, index);
+                let id = EventId::follow_up(run.id, index);
                 self.caused(
                     registry,
                     &run.tenant,

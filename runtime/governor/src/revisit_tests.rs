@@ -42,7 +42,7 @@ fn run(event: &Event, node: Node, sets_off: &[Node]) -> Execution {
         })
     };
     Execution {
-        id: ExecutionId::of(event.id, &rule, version),
+        id: ExecutionId::of(event, &rule, version),
         tenant: event.tenant.clone(),
         rule,
         version,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{RuleName, TenantId};
+use crate::{Event, RuleName, TenantId};
 
 /// A text is not an id: wrong length or not lower-case hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -149,6 +149,9 @@ fn derive(domain: &str, fields: &[&[u8]]) -> [u8; 16] {
     bytes
 }
 
+/// With how many bytes of time some ids begin.
+const TIME_BYTES: usize = 6;
+
 impl EventId {
     /// Of an event from outside. CloudEvents promises that (source, id) is
     /// unique for a producer.
@@ -159,22 +162,25 @@ impl EventId {
         ))
     }
 
-    /// Of the event that is effect number `index` of a run.
-    pub fn follow_up(parent: Self, rule: &RuleName, version: VersionId, index: u32) -> Self {
-        Self(of_run(
-            "ringfence 0.1 follow-up",
-            parent,
-            rule,
-            version,
-            index,
-        ))
+    /// Of the event that is effect number `index` of a run. It begins with the
+    /// time that the run's id begins with.
+    pub fn follow_up(run: ExecutionId, index: u32) -> Self {
+        let fields: [&[u8]; 2] = [run.as_bytes(), &index.to_le_bytes()];
+        let mut bytes = derive("ringfence 0.1 follow-up event", &fields);
+        bytes[..TIME_BYTES].copy_from_slice(&run.0[..TIME_BYTES]);
+        Self(bytes)
     }
 }
 
 impl ExecutionId {
-    /// Of this rule version on this event.
-    pub fn of(event: EventId, rule: &RuleName, version: VersionId) -> Self {
-        Self(of_run("ringfence 0.1 execution", event, rule, version, 0))
+    /// Of this rule version on this event. As in UUIDv7 (RFC 9562), the first 48
+    /// bits are a time, that of the event's acceptance in milliseconds since
+    /// 1970: so ids made at about the same time are kept close to each other.
+    pub fn of(event: &Event, rule: &RuleName, version: VersionId) -> Self {
+        let mut bytes = of_run("ringfence 0.1 execution", event.id, rule, version, 0);
+        let time = (event.accepted_us / 1_000).to_be_bytes();
+        bytes[..TIME_BYTES].copy_from_slice(&time[8 - TIME_BYTES..]);
+        Self(bytes)
     }
 }
 
@@ -238,12 +244,52 @@ mod tests {
 
     #[test]
     fn one_component_under_two_names_makes_two_events() {
-        let parent = EventId::from_bytes([1; 16]);
         let version = VersionId::of(b"component");
-        let (a, b) = ("a".parse().unwrap(), "b".parse().unwrap());
-        assert_ne!(
-            EventId::follow_up(parent, &a, version, 0),
-            EventId::follow_up(parent, &b, version, 0)
+        let event = event(1_234_567);
+        let run = |rule: &str| ExecutionId::of(&event, &rule.parse().unwrap(), version);
+        let of_runs = ["a", "b"].map(|rule| EventId::follow_up(run(rule), 0));
+        assert_ne!(of_runs[0], of_runs[1]);
+        assert_ne!(of_runs[0], EventId::follow_up(run("a"), 1));
+    }
+
+    fn event(accepted_us: u64) -> Event {
+        let tenant: TenantId = "acme".parse().unwrap();
+        let id = EventId::root(&tenant, "/crm", "e1");
+        Event {
+            id,
+            tenant,
+            ce_id: "e1".into(),
+            source: "/crm".into(),
+            ty: "t".into(),
+            subject: None,
+            time: String::new(),
+            data: crate::Json::null(),
+            accepted_us,
+            lineage: crate::Lineage::root(id),
+            ancestry: crate::Ancestry::default(),
+        }
+    }
+
+    #[test]
+    fn ids_of_runs_and_follow_ups_are_in_the_order_of_time() {
+        let rule = "a".parse().unwrap();
+        let run = |us| ExecutionId::of(&event(us), &rule, VersionId::of(b"component"));
+        // As they were accepted, in milliseconds; the latest has 48 bits.
+        let ids = [
+            0,
+            1_000,
+            256_000,
+            1_764_000_000_000_000,
+            281_474_976_710_655_999,
+        ]
+        .map(run);
+        assert!(ids.is_sorted(), "{ids:?}");
+        let follow_ups = ids.map(|run| EventId::follow_up(run, 0));
+        assert!(follow_ups.is_sorted(), "{follow_ups:?}");
+        assert!(
+            ids[3]
+                .to_string()
+                .starts_with(&format!("{:012x}", 1_764_000_000_000_u64))
         );
     }
 }

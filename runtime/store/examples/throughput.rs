@@ -48,7 +48,7 @@ fn event(number: u64) -> Event {
 
 fn commit(accepted: &Accepted, rule: &RuleName, version: VersionId) -> RunCommit {
     let event = accepted.event.clone();
-    let id = ExecutionId::of(event.id, rule, version);
+    let id = ExecutionId::of(&event, rule, version);
     let act = Effect::Act(Action {
         name: "conversation.update".into(),
         payload: Json::trusted(r#"{"team":"escalations","priority":"high"}"#),

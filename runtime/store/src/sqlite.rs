@@ -16,6 +16,7 @@ mod job;
 mod journal;
 mod ledgers;
 mod lineage_keys;
+mod listing;
 mod log;
 mod parked;
 mod prune;

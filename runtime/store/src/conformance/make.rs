@@ -105,7 +105,8 @@ pub(super) fn event(tenant: &str, name: &str) -> Event {
 
 /// An event that a run on another one emitted.
 pub(super) fn follow_up(parent: &Event, index: u32, stop: Option<StopCode>) -> FollowUp {
-    let id = EventId::follow_up(parent.id, &rule("r"), VersionId::of(b"v"), index);
+    let run = ExecutionId::of(parent, &rule("r"), VersionId::of(b"v"));
+    let id = EventId::follow_up(run, index);
     let event = Event {
         id,
         ce_id: id.to_string(),
@@ -113,7 +114,7 @@ pub(super) fn follow_up(parent: &Event, index: u32, stop: Option<StopCode>) -> F
         lineage: Lineage {
             cascade: parent.lineage.cascade,
             depth: parent.lineage.depth + 1,
-            parent: Some(ExecutionId::of(parent.id, &rule("r"), VersionId::of(b"v"))),
+            parent: Some(run),
             origin: Origin::Emitted,
         },
         ..parent.clone()
@@ -128,7 +129,7 @@ pub(super) fn follow_up(parent: &Event, index: u32, stop: Option<StopCode>) -> F
 pub(super) fn execution(event: &Event, name: &str, stop: Option<StopCode>) -> Execution {
     let version = VersionId::of(b"v");
     Execution {
-        id: ExecutionId::of(event.id, &rule(name), version),
+        id: ExecutionId::of(event, &rule(name), version),
         tenant: event.tenant.clone(),
         rule: rule(name),
         version,

@@ -3,15 +3,12 @@
 use std::sync::Arc;
 
 use ringfence_model::{Event, Ledger};
-use rusqlite::params;
 
 use super::fault::Work;
 use super::ledgers::Place;
 use super::unit::{Delta, TenantKey, Unit};
-use super::value::{EVENT_INSERT, Int, insert_event};
+use super::value::{EVENT_INSERT, insert_event};
 use crate::{Accepted, Append, StoreError};
-
-const WAITING_INSERT: &str = "INSERT INTO waiting (tenant, seq, bytes, dead) VALUES (?, ?, ?, 0)";
 
 /// Appends events; none of them if one's tenant is gone.
 pub(super) fn append(unit: &mut Unit<'_>, events: &[Arc<Event>]) -> Work<Vec<Append>> {
@@ -21,15 +18,12 @@ pub(super) fn append(unit: &mut Unit<'_>, events: &[Arc<Event>]) -> Work<Vec<App
     }
     let connection = unit.connection;
     let mut insert = connection.prepare_cached(EVENT_INSERT)?;
-    let mut wait = connection.prepare_cached(WAITING_INSERT)?;
     let mut answers = Vec::with_capacity(events.len());
     for (event, tenant) in events.iter().zip(tenants) {
         let seq = unit.positions.event + 1;
         if insert_event(&mut insert, seq, tenant, event)? {
             unit.positions.event = seq;
-            let size = event.size();
-            wait.execute(params![tenant, Int(seq), Int(size)])?;
-            unit.count(tenant, arrival(size));
+            unit.count(tenant, arrival(event.size()));
             let event = event.clone();
             let ledger = if event.lineage.cascade == event.id {
                 Ledger::default()
@@ -53,11 +47,7 @@ pub(super) fn append_one(unit: &mut Unit<'_>, tenant: TenantKey, event: &Arc<Eve
         return Ok(());
     }
     unit.positions.event = seq;
-    let size = event.size();
-    unit.connection
-        .prepare_cached(WAITING_INSERT)?
-        .execute(params![tenant, Int(seq), Int(size)])?;
-    unit.count(tenant, arrival(size));
+    unit.count(tenant, arrival(event.size()));
     // Its cascade is known to whoever committed it.
     unit.accepted.push(Accepted {
         seq,

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::Work;
 use super::prune::remove_runs;
-use super::unit::TenantKey;
+use super::unit::{Positions, TenantKey};
 
 /// Rows removed in one step; a few milliseconds' work.
 const STEP_ROWS: i64 = 256;
@@ -19,14 +19,10 @@ const REMOVALS: &[&str] = &[
     "DELETE FROM tokens WHERE digest IN (SELECT digest FROM tokens WHERE tenant = ?1 LIMIT ?2)",
     "DELETE FROM activations WHERE tenant = ?1 AND rule IN
        (SELECT rule FROM activations WHERE tenant = ?1 LIMIT ?2)",
-    "DELETE FROM waiting WHERE tenant = ?1 AND seq IN
-       (SELECT seq FROM waiting WHERE tenant = ?1 LIMIT ?2)",
     "DELETE FROM parked WHERE tenant = ?1 AND (rule, seq) IN
        (SELECT rule, seq FROM parked WHERE tenant = ?1 LIMIT ?2)",
     "DELETE FROM anomalies WHERE seq IN
        (SELECT seq FROM anomalies INDEXED BY anomalies_tenant WHERE tenant = ?1 LIMIT ?2)",
-    "DELETE FROM executions WHERE seq IN
-       (SELECT seq FROM executions INDEXED BY executions_tenant WHERE tenant = ?1 LIMIT ?2)",
     "DELETE FROM orphan_ledgers WHERE tenant = ?1 AND cascade IN
        (SELECT cascade FROM orphan_ledgers WHERE tenant = ?1 LIMIT ?2)",
     "DELETE FROM state WHERE tenant = ?1 AND (rule, key) IN
@@ -65,12 +61,12 @@ impl Cleanup {
         !self.tenants.is_empty() && !self.failed
     }
 
-    /// Removes some rows.
-    pub(super) fn step(&mut self, connection: &mut Connection) {
+    /// Removes some rows. Lists end here.
+    pub(super) fn step(&mut self, connection: &mut Connection, positions: &Positions) {
         let Some(tenant) = self.tenants.front() else {
             return;
         };
-        match remove_some(connection, *tenant) {
+        match remove_some(connection, *tenant, positions) {
             Ok(true) => self.failed = false,
             Ok(false) => {
                 self.failed = false;
@@ -86,8 +82,13 @@ impl Cleanup {
 }
 
 /// Whether there was something to remove.
-fn remove_some(connection: &mut Connection, tenant: TenantKey) -> Work<bool> {
+fn remove_some(
+    connection: &mut Connection,
+    tenant: TenantKey,
+    positions: &Positions,
+) -> Work<bool> {
     let transaction = connection.transaction()?;
+    positions.save(&transaction)?;
     let mut found = remove_events(&transaction, tenant)? || remove_version(&transaction, tenant)?;
     for sql in REMOVALS {
         if !found {
@@ -113,11 +114,22 @@ fn remove_events(connection: &Connection, tenant: TenantKey) -> Work<bool> {
         .query_map(params![tenant, STEP_ROWS], |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<i64>>>()?;
     for seq in &seqs {
-        let runs: Option<Option<Vec<u8>>> = connection
-            .prepare_cached("DELETE FROM finished WHERE seq = ? RETURNING runs")?
-            .query_row([seq], |row| row.get(0))
-            .optional()?;
-        remove_runs(connection, runs.flatten().as_deref())?;
+        for (sql, key) in [
+            (
+                "DELETE FROM finished WHERE tenant = ? AND seq = ? RETURNING runs",
+                params![tenant, seq],
+            ),
+            (
+                "DELETE FROM waiting WHERE tenant = ? AND seq = ? RETURNING runs",
+                params![tenant, seq],
+            ),
+        ] {
+            let runs: Option<Option<Vec<u8>>> = connection
+                .prepare_cached(sql)?
+                .query_row(key, |row| row.get(0))
+                .optional()?;
+            remove_runs(connection, runs.flatten().as_deref())?;
+        }
         for sql in [
             "DELETE FROM events WHERE seq = ?",
             "DELETE FROM ledgers WHERE root = ?",

@@ -14,7 +14,7 @@ use super::ledgers::Place;
 use super::parked::rules_of;
 use super::prune::places;
 use super::unit::{Delta, TenantKey, Unit};
-use super::value::{EVENT_INSERT, Int, insert_event, number};
+use super::value::{EVENT_INSERT, Int, insert_event};
 use crate::{CommitOutcome, Completion, Decision, FollowUp, RunCommit, Seq};
 use prepared::Letter;
 pub(super) use prepared::Prepared;
@@ -30,8 +30,10 @@ pub(super) fn commit(unit: &mut Unit<'_>, commits: &[Prepared]) -> Work<Vec<Comm
 }
 
 /// What was committed for an event that waits.
+#[derive(Default)]
 struct Waiting {
-    bytes: u64,
+    /// Whether it has a row in `waiting`.
+    has_row: bool,
     dead: bool,
     decisions: Option<String>,
     runs: Option<Vec<u8>>,
@@ -90,19 +92,28 @@ fn apply(unit: &mut Unit<'_>, prepared: &Prepared) -> Work<CommitOutcome> {
 }
 
 fn waiting(unit: &Unit<'_>, tenant: TenantKey, seq: Seq) -> Work<Option<Waiting>> {
-    let sql =
-        "SELECT bytes, dead, decisions, runs, parked FROM waiting WHERE tenant = ? AND seq = ?";
+    let sql = "SELECT dead, decisions, runs, parked FROM waiting WHERE tenant = ? AND seq = ?";
     let mut statement = unit.connection.prepare_cached(sql)?;
     let found = statement.query_row(params![tenant, Int(seq)], |row| {
         Ok(Waiting {
-            bytes: number(row, 0)?,
-            dead: row.get(1)?,
-            decisions: row.get(2)?,
-            runs: row.get(3)?,
-            parked: row.get(4)?,
+            has_row: true,
+            dead: row.get(0)?,
+            decisions: row.get(1)?,
+            runs: row.get(2)?,
+            parked: row.get(3)?,
         })
     });
-    Ok(found.optional()?)
+    let found = found.optional()?;
+    if found.is_some() || seq <= unit.positions.listed_event {
+        return Ok(found);
+    }
+    let sql = "SELECT 1 FROM events e NOT INDEXED WHERE e.seq = ? AND e.tenant = ? \
+               AND NOT EXISTS (SELECT 1 FROM finished f WHERE f.seq = e.seq)";
+    let waits = unit
+        .connection
+        .prepare_cached(sql)?
+        .exists(params![Int(seq), tenant])?;
+    Ok(waits.then(Waiting::default))
 }
 
 impl Waiting {
@@ -322,22 +333,24 @@ fn settle(
         };
         unit.connection
             .prepare_cached(
-                "UPDATE waiting SET dead = ?, decisions = ?, runs = ?, parked = ? \
-                 WHERE tenant = ? AND seq = ?",
+                "INSERT OR REPLACE INTO waiting (tenant, seq, dead, decisions, runs, parked) \
+                 VALUES (?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
+                tenant,
+                seq,
                 waiting.dead,
                 waiting.decisions,
                 waiting.runs,
                 parked,
-                tenant,
-                seq
             ])?;
         return Ok(());
     };
-    unit.connection
-        .prepare_cached("DELETE FROM waiting WHERE tenant = ? AND seq = ?")?
-        .execute(params![tenant, seq])?;
+    if waiting.has_row {
+        unit.connection
+            .prepare_cached("DELETE FROM waiting WHERE tenant = ? AND seq = ?")?
+            .execute(params![tenant, seq])?;
+    }
     unit.connection
         .prepare_cached(
             "INSERT INTO finished (seq, tenant, done_us, dead, decisions, runs) \
@@ -353,7 +366,7 @@ fn settle(
         ])?;
     let finished = Delta {
         waiting: -1,
-        waiting_bytes: i64::try_from(waiting.bytes).map_or(i64::MIN, |bytes| -bytes),
+        waiting_bytes: i64::try_from(commit.event.size()).map_or(i64::MIN, |bytes| -bytes),
         done: i64::from(!waiting.dead),
         dead_lettered: i64::from(waiting.dead),
     };

@@ -165,6 +165,7 @@ impl Journal for Sqlite {
                 };
                 let removed =
                     lists::remove_outgoing(unit.connection, key, bound, ACKNOWLEDGE_ROWS)?;
+                unit.removes |= removed > 0;
                 Ok((bound, removed))
             });
             let (bound, removed) = step.await?;

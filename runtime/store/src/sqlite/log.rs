@@ -176,19 +176,31 @@ fn pending(
     let Some(key) = tenant_key(connection, tenant)? else {
         return Ok(Vec::new());
     };
-    let sql = format!(
+    // What is listed comes before what is not.
+    let listed = format!(
         "SELECT {EVENT_COLUMNS}, w.decisions, w.parked FROM waiting w JOIN events e ON e.seq = w.seq \
-         WHERE w.tenant = ? AND w.seq > ? AND w.parked IS NOT {ASLEEP} ORDER BY w.seq LIMIT ?"
+         WHERE w.tenant = ? AND w.seq > ? AND w.seq <= (SELECT listed_event FROM positions) \
+         AND w.parked IS NOT {ASLEEP} ORDER BY w.seq LIMIT ?"
     );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![key, Int(after), limit])?;
+    let later = format!(
+        "SELECT {EVENT_COLUMNS}, w.decisions, w.parked FROM events e NOT INDEXED \
+         LEFT JOIN waiting w ON w.tenant = e.tenant AND w.seq = e.seq \
+         WHERE e.tenant = ? AND e.seq > max(?, (SELECT listed_event FROM positions)) \
+         AND NOT EXISTS (SELECT 1 FROM finished f WHERE f.seq = e.seq) \
+         AND w.parked IS NOT {ASLEEP} ORDER BY e.seq LIMIT ?"
+    );
     let (mut items, mut read) = (Vec::new(), 0);
-    while read < bytes
-        && let Some(row) = rows.next()?
-    {
-        let pending = pending_from(connection, tenant, key, row)?;
-        read += pending.event.size();
-        items.push(pending);
+    for sql in [listed, later] {
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![key, Int(after), limit])?;
+        while read < bytes
+            && items.len() < limit as usize
+            && let Some(row) = rows.next()?
+        {
+            let pending = pending_from(connection, tenant, key, row)?;
+            read += pending.event.size();
+            items.push(pending);
+        }
     }
     Ok(items)
 }

@@ -40,6 +40,7 @@ pub(super) fn prune(unit: &mut Unit<'_>, before_us: u64, limit: u32) -> Work<u64
             })
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
+    unit.removes |= !old.is_empty();
     for event in &old {
         remove(connection, event)?;
         unit.count(
@@ -73,9 +74,12 @@ fn remove(connection: &Connection, old: &Old) -> Work<()> {
 /// Removes the executions at these places.
 pub(super) fn remove_runs(connection: &Connection, runs: Option<&[u8]>) -> Work<()> {
     for seq in places(runs) {
-        connection
-            .prepare_cached("DELETE FROM executions WHERE seq = ?")?
-            .execute([seq])?;
+        for sql in [
+            "DELETE FROM executions WHERE seq = ?",
+            "DELETE FROM listed WHERE seq = ?",
+        ] {
+            connection.prepare_cached(sql)?.execute([seq])?;
+        }
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_near_limits.sql"),
     include_str!("schema_cascades.sql"),
     include_str!("schema_pauses.sql"),
+    include_str!("schema_lists.sql"),
 ];
 
 /// "Ring" as a big-endian number, so that `file` and careful people see whose
@@ -145,8 +146,10 @@ mod tests {
         let path = folder.path().join("db");
         let old = Connection::open(&path).unwrap();
         old.execute_batch(MIGRATIONS[0]).unwrap();
-        let row = "INSERT INTO executions VALUES (1, 1, x'00', 2, 'r', NULL, '{}')";
-        old.execute_batch(row).unwrap();
+        let rows = "INSERT INTO executions VALUES (1, 1, x'00', 2, 'r', NULL, '{}');
+                    INSERT INTO waiting VALUES (1, 7, 100, 0, NULL, NULL);
+                    UPDATE positions SET event = 7, execution = 1";
+        old.execute_batch(rows).unwrap();
         old.pragma_update(None, "application_id", APPLICATION_ID)
             .unwrap();
         old.pragma_update(None, "user_version", 1).unwrap();
@@ -160,6 +163,14 @@ mod tests {
                 })
                 .unwrap();
             assert_eq!(kept, (2, None));
+            let listed: (i64, i64, String) = connection
+                .query_row(
+                    "SELECT listed_event, listed_execution, rule FROM positions, listed",
+                    [],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                )
+                .unwrap();
+            assert_eq!(listed, (7, 1, "r".to_owned()));
         }
     }
 

@@ -6,6 +6,7 @@ use ringfence_model::TenantId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::Work;
+use super::listing::list;
 use super::value::{Int, number};
 use crate::{Accepted, Seq};
 
@@ -22,28 +23,47 @@ pub(super) struct Positions {
     pub(super) execution: Seq,
     pub(super) outgoing: Seq,
     pub(super) dead_letter: Seq,
+    /// The last event that is among those listed as waiting, unless it is
+    /// finished.
+    pub(super) listed_event: Seq,
+    /// The last execution that is listed.
+    pub(super) listed_execution: Seq,
 }
 
 impl Positions {
+    /// They are written when something is removed or listed; before that, the
+    /// last row of each list says where it ends.
     pub(super) fn load(connection: &Connection) -> Work<Self> {
-        let sql = "SELECT event, execution, outgoing, dead_letter FROM positions";
+        let sql = "SELECT \
+                   max(event, coalesce((SELECT max(seq) FROM events), 0)), \
+                   max(execution, coalesce((SELECT max(seq) FROM executions), 0)), \
+                   max(outgoing, coalesce((SELECT max((SELECT max(seq) FROM outbox o \
+                   WHERE o.tenant = t.id)) FROM tenants t), 0)), \
+                   max(dead_letter, coalesce((SELECT max(seq) FROM dead_letters), 0)), \
+                   listed_event, listed_execution FROM positions";
         Ok(connection.prepare_cached(sql)?.query_row([], |row| {
             Ok(Self {
                 event: number(row, 0)?,
                 execution: number(row, 1)?,
                 outgoing: number(row, 2)?,
                 dead_letter: number(row, 3)?,
+                listed_event: number(row, 4)?,
+                listed_execution: number(row, 5)?,
             })
         })?)
     }
 
-    fn save(&self, connection: &Connection) -> Work<()> {
-        let sql = "UPDATE positions SET event = ?, execution = ?, outgoing = ?, dead_letter = ?";
+    /// To be called in each transaction that removes rows or lists some.
+    pub(super) fn save(&self, connection: &Connection) -> Work<()> {
+        let sql = "UPDATE positions SET event = ?, execution = ?, outgoing = ?, dead_letter = ?, \
+                   listed_event = ?, listed_execution = ?";
         let places = params![
             Int(self.event),
             Int(self.execution),
             Int(self.outgoing),
-            Int(self.dead_letter)
+            Int(self.dead_letter),
+            Int(self.listed_event),
+            Int(self.listed_execution)
         ];
         connection.prepare_cached(sql)?.execute(places)?;
         Ok(())
@@ -75,11 +95,12 @@ pub(super) struct Unit<'a> {
     pub(super) positions: Positions,
     /// Events that wait once this is durable, in the order of the log.
     pub(super) accepted: Vec<Accepted>,
+    /// Whether rows were removed that may be the last of their list.
+    pub(super) removes: bool,
     /// Tenants deleted; what is theirs is yet to be removed.
     pub(super) gone: Vec<TenantKey>,
     tenants: &'a mut HashMap<TenantId, TenantKey>,
     deltas: Vec<(TenantKey, Delta)>,
-    before: Positions,
 }
 
 impl<'a> Unit<'a> {
@@ -92,16 +113,16 @@ impl<'a> Unit<'a> {
             connection,
             positions,
             accepted: Vec::new(),
+            removes: false,
             gone: Vec::new(),
             tenants,
             deltas: Vec::new(),
-            before: positions,
         }
     }
 
     /// Writes what requests share. The transaction can then be committed.
     pub(super) fn finish(&mut self) -> Work<()> {
-        if self.positions != self.before {
+        if list(self)? || self.removes {
             self.positions.save(self.connection)?;
         }
         let mut sums: HashMap<TenantKey, Delta> = HashMap::new();

@@ -252,7 +252,7 @@ impl State {
                 }
             }
             // One step after each group: neither starves the other.
-            self.cleanup.step(&mut self.connection);
+            self.cleanup.step(&mut self.connection, &self.positions);
             self.checkpoints.step(&self.connection);
         }
     }

@@ -27,8 +27,13 @@ enum Step {
     Commit(Run),
     Acknowledge(usize),
     Prune(u64),
+    /// So much of another tenant that what is in the log is listed.
+    Others,
     Reopen,
 }
+
+/// Events of another tenant, and runs on them: more than is listed at once.
+const OTHERS: u64 = 300;
 
 #[derive(Debug, Clone)]
 struct Run {
@@ -72,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => run().prop_map(Step::Commit),
         1 => (0..5_usize).prop_map(Step::Acknowledge),
         1 => (0..10_u64).prop_map(Step::Prune),
+        2 => Just(Step::Others),
         1 => Just(Step::Reopen),
     ]
 }
@@ -247,7 +253,8 @@ impl Model {
 
 fn follow_up(parent: &Event, of: usize, index: u32) -> Event {
     let rule = rule(RULES[of]);
-    let id = EventId::follow_up(parent.id, &rule, version(), index);
+    let run = ExecutionId::of(parent, &rule, version());
+    let id = EventId::follow_up(run, index);
     Event {
         id,
         ce_id: id.to_string(),
@@ -255,7 +262,7 @@ fn follow_up(parent: &Event, of: usize, index: u32) -> Event {
         lineage: Lineage {
             cascade: parent.lineage.cascade,
             depth: parent.lineage.depth + 1,
-            parent: Some(ExecutionId::of(parent.id, &rule, version())),
+            parent: Some(run),
             origin: Origin::Emitted,
         },
         ..parent.clone()
@@ -318,8 +325,33 @@ impl Subject {
                 let removed = self.store.prune(before_us, u32::MAX).await.unwrap();
                 assert_eq!(removed, model.prune(before_us));
             }
+            Step::Others => {
+                let first = model.next_seq + 1;
+                model.next_seq += OTHERS;
+                self.others(first).await;
+            }
             Step::Commit(_) | Step::Reopen => {}
         }
+    }
+
+    async fn others(&self, first: u64) {
+        let events = (first..first + OTHERS).map(|seq| event("u", &seq.to_string()));
+        let events: Vec<_> = events.collect();
+        self.store.append(events.clone()).await.unwrap();
+        let run = |(seq, event): (u64, Event)| RunCommit {
+            completion: None,
+            ..commit(
+                &Accepted {
+                    seq,
+                    ledger: Ledger::default(),
+                    event: Arc::new(event.clone()),
+                },
+                execution(&event, &rule("a"), false),
+            )
+        };
+        let commits = (first..).zip(events).map(run).collect();
+        let outcomes = self.store.commit(commits).await.unwrap();
+        assert!(outcomes.iter().all(|one| *one == CommitOutcome::Committed));
     }
 
     async fn compare(&self, model: &Model) {
@@ -353,7 +385,8 @@ impl Subject {
             .map(|row| row.accepted.event.size())
             .sum();
         let backlog = store.backlog().await.unwrap();
-        assert_eq!(backlog.first().map_or(0, |one| one.bytes), bytes);
+        let of_t = backlog.iter().find(|one| one.tenant == t);
+        assert_eq!(of_t.map_or(0, |one| one.bytes), bytes);
         for row in &model.log {
             let record = store
                 .event(&t, row.accepted.event.id)
@@ -388,6 +421,19 @@ impl Subject {
                 .map(|run| run.id)
                 .eq(model.executions.iter().rev().map(|one| one.1))
         );
+        let mut of_rules = 0;
+        for name in RULES {
+            let filter = ExecutionFilter {
+                rule: Some(rule(name)),
+                ..ExecutionFilter::default()
+            };
+            let page = store.executions(&t, &filter, None, 1000).await.unwrap();
+            let ids: Vec<_> = page.items.iter().map(|run| run.id).collect();
+            let same = runs.iter().filter(|run| run.rule == rule(name));
+            assert!(same.map(|run| run.id).eq(ids.iter().copied()));
+            of_rules += ids.len();
+        }
+        assert_eq!(of_rules, runs.len());
         let filter = DeadLetterFilter::default();
         let letters = store
             .dead_letters(&t, &filter, None, 1000)
@@ -420,7 +466,9 @@ async fn replay(steps: &[Step]) {
     let path = folder.path().join("db");
     let mut model = Model::default();
     let mut subject = Subject::open(&path, Arc::default());
-    subject.store.put_tenant(tenant("t")).await.unwrap();
+    for name in ["t", "u"] {
+        subject.store.put_tenant(tenant(name)).await.unwrap();
+    }
     for step in steps {
         if matches!(step, Step::Reopen) {
             let fed = subject.fed.clone();

@@ -52,7 +52,7 @@ pub(crate) fn event(tenant: &str, name: &str) -> Event {
 
 pub(crate) fn execution(event: &Event, rule: &RuleName, is_stopped: bool) -> Execution {
     Execution {
-        id: ExecutionId::of(event.id, rule, version()),
+        id: ExecutionId::of(event, rule, version()),
         tenant: event.tenant.clone(),
         rule: rule.clone(),
         version: version(),

@@ -30,26 +30,14 @@ pub(super) fn find<T: DeserializeOwned>(
     tenant: TenantKey,
     id: ExecutionId,
 ) -> Work<Option<T>> {
-    // The index on ids is in parts; see `schema.sql`.
-    let part = |order: &str| -> Work<Option<i64>> {
-        let sql = format!("SELECT seq >> 14 FROM executions ORDER BY seq {order} LIMIT 1");
-        let mut statement = connection.prepare_cached(&sql)?;
-        Ok(statement.query_row([], |row| row.get(0)).optional()?)
-    };
-    let (Some(first), Some(last)) = (part("ASC")?, part("DESC")?) else {
+    let sql = "SELECT record FROM executions INDEXED BY executions_id WHERE id = ? AND tenant = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![id.as_bytes(), tenant])?;
+    let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let sql = "SELECT record FROM executions INDEXED BY executions_id \
-               WHERE seq >> 14 = ? AND tenant = ? AND id = ?";
-    let mut statement = connection.prepare_cached(sql)?;
-    for part in (first..=last).rev() {
-        let mut rows = statement.query(params![part, tenant, id.as_bytes()])?;
-        if let Some(row) = rows.next()? {
-            let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-            return Ok(Some(decode("execution", text)?));
-        }
-    }
-    Ok(None)
+    let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(Some(decode("execution", text)?))
 }
 
 pub(super) fn page(
@@ -75,23 +63,43 @@ pub(super) fn page(
         return read_page(&mut rows, limit, matches, read);
     }
     let is_stopped = filter.stop.is_some() || filter.status == Some(Status::Stopped);
-    let is_rare = is_stopped || filter.near_limit;
-    let (index, condition) = match &filter.rule {
-        _ if filter.near_limit => ("executions_near", "near IS NOT NULL"),
-        _ if is_stopped => ("executions_stopped", "stop IS NOT NULL"),
-        Some(_) => ("executions_rule", "rule = ?3"),
-        None => ("executions_tenant", "true"),
-    };
-    let sql =
-        format!("{columns} INDEXED BY {index} WHERE {bounds} AND {condition} ORDER BY seq DESC");
-    let mut statement = connection.prepare_cached(&sql)?;
+    if is_stopped || filter.near_limit {
+        let (index, condition) = if filter.near_limit {
+            ("executions_near", "near IS NOT NULL")
+        } else {
+            ("executions_stopped", "stop IS NOT NULL")
+        };
+        let sql = format!(
+            "{columns} INDEXED BY {index} WHERE {bounds} AND {condition} ORDER BY seq DESC"
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![tenant.as_str(), before])?;
+        return read_page(&mut rows, limit, matches, read);
+    }
+    let mut statement = connection.prepare_cached(&listed_sql(filter.rule.is_some()))?;
     let mut rows = match &filter.rule {
-        Some(rule) if !is_rare => {
-            statement.query(params![tenant.as_str(), before, rule.as_str()])?
-        }
-        _ => statement.query(params![tenant.as_str(), before])?,
+        Some(rule) => statement.query(params![tenant.as_str(), before, rule.as_str()])?,
+        None => statement.query(params![tenant.as_str(), before])?,
     };
     read_page(&mut rows, limit, matches, read)
+}
+
+/// All of a tenant or of one of its rules: what is not listed yet, and what is.
+fn listed_sql(of_rule: bool) -> String {
+    let (index, later, listed) = match of_rule {
+        true => ("listed_rule", "AND rule = ?3", "AND l.rule = ?3"),
+        false => ("listed_tenant", "", ""),
+    };
+    format!(
+        "SELECT seq, rule, stop, started_us, near FROM executions NOT INDEXED \
+         WHERE seq > (SELECT listed_execution FROM positions) \
+         AND tenant = {TENANT} AND seq < ?2 {later} \
+         UNION ALL \
+         SELECT l.seq, x.rule, x.stop, x.started_us, x.near FROM listed l INDEXED BY {index} \
+         CROSS JOIN executions x ON x.seq = l.seq \
+         WHERE l.tenant = {TENANT} AND l.seq < ?2 {listed} \
+         ORDER BY 1 DESC"
+    )
 }
 
 /// Whether the row (`seq, rule, stop, started_us, near`) passes.
