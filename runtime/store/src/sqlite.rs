@@ -22,8 +22,10 @@ mod parked;
 mod prune;
 mod readers;
 mod schema;
+mod turns;
 mod unit;
 mod value;
+mod waiting;
 mod writer;
 
 use std::fs::{File, OpenOptions, TryLockError};

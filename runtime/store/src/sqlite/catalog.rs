@@ -13,6 +13,7 @@ use super::in_force;
 use super::lineage_keys;
 use super::unit::{TenantKey, Unit};
 use super::value::name;
+use super::waiting::Load;
 use crate::{Catalog, NewVersion, PutVersion, Result, RuleInForce, StoreError, VersionRecord};
 
 /// That the host is paused, in the table `host`.
@@ -102,16 +103,13 @@ impl Catalog for Sqlite {
         version: NewVersion,
         limits: &Limits,
     ) -> Result<PutVersion> {
+        let load = Load::of_code(version.component.len() as u64);
         let (tenant, limits) = (tenant.clone(), limits.clone());
         self.writer
-            .write_bulk(
-                "keeping a version",
-                version.component.len() as u64,
-                move |unit| {
-                    let tenant = unit.tenant(&tenant)?.ok_or(StoreError::NoTenant)?;
-                    put_version(unit, tenant, &version, &limits)
-                },
-            )
+            .write_load("keeping a version", load, move |unit| {
+                let tenant = unit.tenant(&tenant)?.ok_or(StoreError::NoTenant)?;
+                put_version(unit, tenant, &version, &limits)
+            })
             .await
     }
 

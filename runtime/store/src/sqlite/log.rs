@@ -15,6 +15,7 @@ use super::parked;
 use super::prune::prune;
 use super::unit::TenantKey;
 use super::value::{EVENT_COLUMNS, EVENT_COLUMNS_COUNT, Int, event, json, name, number};
+use super::waiting::Load;
 use crate::{
     Append, Backlog, CommitOutcome, Feed, Log, Parked, Pending, Result, RunCommit, Seq, Sleepers,
     Sleeping, Woken,
@@ -32,10 +33,15 @@ impl Log for Sqlite {
     }
 
     async fn append(&self, events: Vec<Event>) -> Result<Vec<Append>> {
+        // Whoever appends for more than one tenant does so on the first one's turn.
+        let Some(Event { tenant, .. }) = events.first() else {
+            return Ok(Vec::new());
+        };
         let bytes = events.iter().map(|event| event.size() + ROW_BYTES).sum();
+        let load = Load::of_events(tenant, events.len(), bytes);
         let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
         self.writer
-            .write_bulk("appending events", bytes, move |unit| append(unit, &events))
+            .write_load("appending events", load, move |unit| append(unit, &events))
             .await
     }
 

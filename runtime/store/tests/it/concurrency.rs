@@ -93,6 +93,50 @@ async fn many_appenders_make_one_log_without_gaps() {
     }
 }
 
+/// The feed holds the writer at the first event, until all others wait.
+#[tokio::test]
+async fn tenants_take_turns_with_their_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Sqlite::open(folder.path().join("db")).unwrap());
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let (begun, gate) = (Mutex::new(Some(begun)), Mutex::new(gate));
+    let groups = Arc::new(Mutex::new(Vec::new()));
+    let notes = groups.clone();
+    store.attach(Box::new(move |accepted| {
+        begun.lock().take().map(|begun| begun.send(()));
+        // Its other end is dropped when it is time.
+        let _ = gate.lock().recv();
+        let of = |one: &Accepted| one.event.tenant.to_string();
+        notes
+            .lock()
+            .push(accepted.iter().map(of).collect::<Vec<_>>());
+    }));
+    for name in ["t", "u"] {
+        store.put_tenant(tenant(name)).await.unwrap();
+    }
+    let send = |tenant: &str, names: std::ops::Range<u32>| {
+        let events = names.map(|name| event(tenant, &name.to_string())).collect();
+        let store = store.clone();
+        tokio::spawn(async move { store.append(events).await.unwrap().len() })
+    };
+    let mut sent = vec![send("t", 0..1)];
+    begins.await.unwrap();
+    sent.extend((0..40).map(|batch| send("t", 10 + 10 * batch..20 + 10 * batch)));
+    sent.push(send("u", 0..1));
+    // All of them are sent before this goes on.
+    tokio::task::yield_now().await;
+    drop(open);
+    let mut accepted = 0;
+    for one in sent {
+        accepted += one.await.unwrap();
+    }
+    assert_eq!(accepted, 402);
+    let groups = groups.lock().clone();
+    assert!(groups[1].contains(&"u".into()), "{:?}", groups[1]);
+    assert!(groups.len() > 2, "not all of the others are in it");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_many_send_is_made_once() {
     let folder = tempfile::tempdir().unwrap();
