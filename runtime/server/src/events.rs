@@ -111,11 +111,25 @@ pub(crate) async fn accept(
     body: Body,
 ) -> Response {
     let accepted = take(&app, &access, headers, body).await;
+    if accepted.as_ref().is_err_and(Problem::is_for_now) {
+        hold_back(&app, &access).await;
+    }
     let mut response = accepted.into_response();
     if let Some(allowance) = app.engine.allowance(access.tenant()) {
         ratelimit::tell(&mut response, &allowance);
     }
     response
+}
+
+/// Who goes on sending although it was told to wait, waits for its answer.
+async fn hold_back(app: &App, access: &Access<EventsWrite>) {
+    let held = access
+        .portion()
+        .map(|portion| portion.refused(app.now_us()));
+    if let Some(held) = held.filter(|held| !held.is_zero()) {
+        app.metrics.held_back();
+        tokio::time::sleep(held).await;
+    }
 }
 
 async fn take(

@@ -38,6 +38,7 @@ mod executions;
 mod graph;
 mod health;
 mod histogram;
+mod insistence;
 mod leftover;
 mod lineage;
 mod lineage_keys;

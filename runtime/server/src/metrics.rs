@@ -108,6 +108,7 @@ pub struct Metrics {
 struct Requests {
     answered: Family<Answered, Counter>,
     refused: Family<Code, Counter>,
+    held_back: Counter,
     time: Histogram,
 }
 
@@ -116,6 +117,7 @@ impl Requests {
         let requests = Self {
             answered: Family::default(),
             refused: Family::default(),
+            held_back: Counter::default(),
             time: Histogram::new(MICROS, MICROS_PER_SECOND),
         };
         registry.register(
@@ -127,6 +129,11 @@ impl Requests {
             "refusals",
             "Requests answered by a problem, by its code",
             requests.refused.clone(),
+        );
+        registry.register(
+            "refusals_held_back",
+            "Answers to refused requests that were held back, because their tenant goes on sending",
+            requests.held_back.clone(),
         );
         registry.register_with_unit(
             "http_request_duration",
@@ -473,6 +480,11 @@ impl Metrics {
         if let Some(micros) = micros {
             self.requests.time.observe(micros);
         }
+    }
+
+    /// An answer to a refused request is held back.
+    pub(crate) fn held_back(&self) {
+        self.requests.held_back.inc();
     }
 
     /// All metrics as they are now, in the OpenMetrics text format.

@@ -6,15 +6,17 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use ringfence_model::TenantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::insistence::Insistence;
 use crate::problem::{Kind, Problem};
 
 /// Requests of one tenant, from their authentication until their answer is
@@ -35,6 +37,7 @@ pub(crate) struct Portion {
     bodies: Arc<Semaphore>,
     polls: Arc<Semaphore>,
     turn: Arc<Semaphore>,
+    insistence: Mutex<Insistence>,
 }
 
 /// All tenants' portions, of those that have sent anything.
@@ -74,6 +77,7 @@ impl Default for Portion {
             bodies: of(BODY_UNITS_MAX),
             polls: of(POLLS_MAX),
             turn: of(1),
+            insistence: Mutex::default(),
         }
     }
 }
@@ -87,6 +91,11 @@ impl Portion {
             too_many("bytes of this tenant's bodies are being read", bytes)
                 .hint("Nothing of this request took effect; send fewer at once.")
         })
+    }
+
+    /// A request is refused for now: for how long to hold back the answer.
+    pub(crate) fn refused(&self, now_us: u64) -> Duration {
+        Duration::from_micros(self.insistence.lock().refused(now_us))
     }
 
     /// The one thing at a time that takes long; see [`crate::turns`].

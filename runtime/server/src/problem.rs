@@ -170,6 +170,11 @@ pub(crate) struct ProblemBody {
 }
 
 impl Problem {
+    /// Whether the same request may be accepted later.
+    pub(crate) fn is_for_now(&self) -> bool {
+        matches!(self.0.status, 429 | 503)
+    }
+
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self(Box::new(ProblemBody {
             ty: format!("/problems/{}", kind.code),

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use crate::anomalies::metrics;
 use crate::guest::Guest;
-use crate::world::{World, event};
+use crate::world::{OPERATOR, World, event};
 
 /// A path of an operation, with something in place of its parameters.
 fn filled(pattern: &str, tenant: &str) -> String {
@@ -68,6 +69,57 @@ async fn no_token_reaches_another_tenant_whether_it_exists_or_not() {
             );
         }
     }
+    world.stop().await;
+}
+
+/// Answers that were held back, because their tenant goes on sending.
+async fn held_back(world: &World) -> u64 {
+    let text = metrics(world).await;
+    let name = "ringfence_refusals_held_back_total ";
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap().parse().unwrap()
+}
+
+/// A refusal costs nearly as much as what it refuses.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_goes_on_sending_is_refused_more_slowly() {
+    let world = World::new().await;
+    world.tenant("acme").await;
+    let slow = json!({"limits": {"events_per_second": 1, "events_burst": 1}});
+    let put = world.call("PUT", "/v1/tenants/acme", Some(slow)).await;
+    put.expect(200);
+    let token = world.token("acme", &["events:write"]).await;
+    let send = async |token: &str, count: u32| {
+        let mut refused = 0;
+        for id in 0..count {
+            let body = event(&id.to_string(), "x").to_string().into_bytes();
+            let headers = [("content-type", "application/cloudevents+json")];
+            let path = "/v1/tenants/acme/events";
+            let answer = world.send("POST", path, Some(token), &headers, body);
+            let answer = answer.await;
+            if answer.status != 202 {
+                assert!(answer.headers.contains_key("retry-after"));
+                answer.refused(429, "too-fast");
+                refused += 1;
+            }
+        }
+        refused
+    };
+    // Nobody who is refused now and then.
+    assert!(send(&token, 15).await >= 10);
+    assert_eq!(held_back(&world).await, 0);
+    let mut held = 0;
+    for _ in 0..100 {
+        send(&token, 5).await;
+        held = held_back(&world).await;
+        if held > 0 {
+            break;
+        }
+    }
+    assert!(held > 0, "none of some hundreds is held back");
+    // Not the operator, who acts for all.
+    assert!(send(OPERATOR, 40).await >= 30);
+    assert_eq!(held_back(&world).await, held);
     world.stop().await;
 }
 

@@ -22,10 +22,18 @@ const GROUP_REQUESTS: usize = 512;
 const GROUP_KIB: usize = 8 * 1024;
 
 /// What requests that append events cost at most in one transaction, unless it
-/// is one alone: some 6 ms, at 0.1 ms an event. Whoever sends the next event
-/// waits for that, and has its turn then. Twice as many are a third more events
-/// in a second, because they share pages and syncs; and a longer wait.
-pub(super) const GROUP_APPENDS: u32 = 64;
+/// is one alone: at the beginning, and the bounds of it.
+pub(super) const APPENDS_FIRST: u32 = 64;
+const APPENDS_LEAST: u32 = 32;
+const APPENDS_MOST: u32 = 512;
+
+/// How long a transaction that is full of events should take, in microseconds.
+/// Whoever sends the next event waits for it; but more events in one share pages
+/// and a sync, so they are more in a second.
+const APPENDS_US: u64 = 5_000;
+
+/// How much more is in the next one if it took less.
+const APPENDS_STEP: u32 = 8;
 
 /// So many KiB of events cost as much as an event: about as many pages.
 const COST_KIB: u32 = 8;
@@ -91,14 +99,40 @@ pub(super) struct Request {
 }
 
 /// Requests that have come. There is a limit to them: each keeps its room.
-#[derive(Default)]
 pub(super) struct Waiting {
     pub(super) large: Bulk<Request>,
     appends: Turns<Request>,
+    /// What appends may cost in one transaction.
+    appends_max: u32,
     others: VecDeque<Request>,
 }
 
+impl Default for Waiting {
+    fn default() -> Self {
+        Self {
+            large: Bulk::default(),
+            appends: Turns::default(),
+            appends_max: APPENDS_FIRST,
+            others: VecDeque::new(),
+        }
+    }
+}
+
 impl Waiting {
+    /// A transaction took so long. Where it was full, the next ones hold more
+    /// or less of what is appended (additive increase, multiplicative decrease;
+    /// Chiu and Jain, "Analysis of the Increase and Decrease Algorithms for
+    /// Congestion Avoidance in Computer Networks", 1989).
+    pub(super) fn took(&mut self, was_full: bool, took_us: u64) {
+        let before = self.appends_max;
+        let after = match (was_full, took_us <= APPENDS_US) {
+            (false, _) => before,
+            (true, true) => before + APPENDS_STEP,
+            (true, false) => before - before / 8,
+        };
+        self.appends_max = after.clamp(APPENDS_LEAST, APPENDS_MOST);
+    }
+
     pub(super) fn push(&mut self, way: Way, request: Request) {
         match way {
             Way::Other => self.others.push_back(request),
@@ -132,7 +166,8 @@ impl Waiting {
         while let Some(cost) = self.appends.next_cost() {
             costs = costs.saturating_add(cost);
             // The first one comes whatever it costs, or it never would.
-            if costs > GROUP_APPENDS && !group.jobs.is_empty() {
+            if costs > self.appends_max && !group.jobs.is_empty() {
+                group.is_full = true;
                 return;
             }
             if let Some(request) = self.appends.next() {
@@ -150,6 +185,8 @@ pub(super) struct Group {
     rooms: Vec<OwnedSemaphorePermit>,
     kib: usize,
     pub(super) is_large: bool,
+    /// Whether more events wait than it may hold.
+    pub(super) is_full: bool,
 }
 
 impl Group {
@@ -164,5 +201,29 @@ impl Group {
         self.kib += request.room.num_permits();
         self.jobs.push(request.job);
         self.rooms.push(request.room);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transactions_full_of_events_take_about_as_long_as_they_should() {
+        for (begin_us, each_us, least, most) in [
+            (500, 5, APPENDS_MOST, APPENDS_MOST),
+            (500, 40, 90, 120),
+            (500, 200, APPENDS_LEAST, APPENDS_LEAST),
+        ] {
+            let mut waiting = Waiting::default();
+            for _ in 0..500 {
+                let took_us = begin_us + each_us * u64::from(waiting.appends_max);
+                waiting.took(true, took_us);
+                // What took long for another reason says nothing.
+                waiting.took(false, 100_000);
+            }
+            let settled = waiting.appends_max;
+            assert!((least..=most).contains(&settled), "{settled} of {each_us}");
+        }
     }
 }

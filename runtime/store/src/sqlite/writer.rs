@@ -178,12 +178,15 @@ impl State {
     fn run(mut self) {
         while let Some(group) = self.next() {
             if !group.jobs.is_empty() {
-                let (is_large, begun_us) = (group.is_large, self.now_us());
+                let (is_large, is_full) = (group.is_large, group.is_full);
+                let begun_us = self.now_us();
                 self.serve(group);
+                let ended_us = self.now_us();
                 if is_large {
-                    self.waiting.large.took(begun_us, self.now_us());
+                    self.waiting.large.took(begun_us, ended_us);
                 } else {
                     self.waiting.large.others();
+                    self.waiting.took(is_full, ended_us - begun_us);
                 }
             }
             // One step after each group: neither starves the other.
