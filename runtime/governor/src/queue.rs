@@ -25,6 +25,10 @@ pub(crate) const CHEAP_FUEL: u64 = 1_000 * FUEL_PER_MICROSECOND;
 /// worker.
 pub(crate) const BRIEF: u64 = 5_000 * FUEL_PER_MICROSECOND;
 
+/// Who has had no moment without work that waits while so much was done for it
+/// has much to do, however little waits at a time, in fuel: 50 ms of one worker.
+const BRIEF_BUSY: u64 = 50_000 * FUEL_PER_MICROSECOND;
+
 /// What a tenant may be in arrears with when it can go on that could not,
 /// because of its own limits or of the order within its subjects: 100 ms. What
 /// it could not use is not owed to it.
@@ -67,6 +71,8 @@ pub(crate) struct Queue<T> {
     pub(crate) held: usize,
     /// Up to where it has little to do, in fuel.
     brief: u64,
+    /// What was begun for it since nothing waited, in fuel.
+    busy: u64,
     /// Where it stands among those whose work may be dispatched, if it does.
     pub(crate) place: Option<Place>,
     /// What is known of the work whose turn it is.
@@ -158,6 +164,7 @@ impl<T> Queue<T> {
             estimate: 0,
             held: 0,
             brief,
+            busy: 0,
             place: None,
             looked: None,
             paused: false,
@@ -290,10 +297,18 @@ impl<T> Queue<T> {
     }
 
     /// Whether it has little to do: what waits and what is under way is done
-    /// soon.
+    /// soon, and it has not always something that waits.
     fn is_brief(&self) -> bool {
         let pieces = (self.held as u64).saturating_add(self.unreleased);
-        pieces.saturating_mul(self.estimate.max(RUN_COST)) <= self.brief
+        self.busy <= BRIEF_BUSY && pieces.saturating_mul(self.estimate.max(RUN_COST)) <= self.brief
+    }
+
+    /// There is one more piece of work that waits.
+    pub(crate) fn hold(&mut self) {
+        if self.held == 0 {
+            self.busy = 0;
+        }
+        self.held += 1;
     }
 
     /// Where its next piece of work stands, by what tenants used of their
@@ -351,6 +366,7 @@ impl<T> Queue<T> {
     pub(crate) fn charge(&mut self, cost: u64) -> u128 {
         let charged = self.scaled(cost);
         self.start += charged;
+        self.busy = self.busy.saturating_add(cost);
         charged
     }
 
@@ -431,7 +447,7 @@ impl<T> Queue<T> {
         // What was begun is finished first: it holds memory and a subject, or
         // somebody waits for it.
         if again.is_some() {
-            self.held += 1;
+            self.hold();
         }
         let Origin::Event { subject, depth } = origin else {
             if let Some(item) = again {

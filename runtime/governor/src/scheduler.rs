@@ -49,9 +49,11 @@ use pieces::Taken;
 pub use pieces::{Batch, Briefs, Dispatch, Needs, Ticket};
 
 /// How far all who have little to do may be ahead together of who has much, in
-/// fuel: 100 ms of one worker, 1 % of 10 s. So long may their bursts keep others
-/// waiting.
-const BRIEF_AHEAD: u64 = 100_000 * FUEL_PER_MICROSECOND;
+/// fuel: a second of one worker. So long may their bursts keep others waiting. It
+/// is about as long as a storm goes on before it is noticed; and a tenant that
+/// has always something that waits does not have it, so that its share of any ten
+/// seconds is exact.
+const BRIEF_AHEAD: u64 = 1_000_000 * FUEL_PER_MICROSECOND;
 
 /// How far a tenant's cheap work may be ahead of what waits for a worker, at
 /// least, in fuel: 10 ms. It is more where what waits is larger.
@@ -289,7 +291,7 @@ impl<T> Scheduler<T> {
             if queue.held == 0 && queue.unreleased == 0 {
                 queue.come(virtual_time);
             }
-            queue.held += 1;
+            queue.hold();
             push(queue);
         });
     }

@@ -132,17 +132,21 @@ fn idling_earns_no_credit() {
 }
 
 /// Pieces of work in the order in which they are begun, where one tenant has
-/// much to do and another comes with a piece whenever its last one is done.
-fn beside_a_backlog(scheduler: &mut Scheduler<&'static str>, pieces: usize) -> Vec<&'static str> {
+/// much to do and of another so many pieces wait whenever one is begun.
+fn beside_a_backlog(
+    scheduler: &mut Scheduler<&'static str>,
+    pieces: usize,
+    waiting: usize,
+) -> Vec<&'static str> {
     let (much, little) = (tenant("much"), tenant("little"));
     scheduler.set_share(&much, SHARE);
     scheduler.set_share(&little, SHARE);
-    for _ in 0..1_000 {
+    for _ in 0..2_000 {
         scheduler.push(&much, None, "much").unwrap();
     }
     let mut order = Vec::new();
     while order.len() < pieces {
-        if scheduler.held(&little) == 0 {
+        while scheduler.held(&little) < waiting {
             scheduler.push(&little, None, "little").unwrap();
         }
         let dispatch = scheduler.dispatch(|_| 0).unwrap();
@@ -155,10 +159,15 @@ fn beside_a_backlog(scheduler: &mut Scheduler<&'static str>, pieces: usize) -> V
 
 #[test]
 fn who_has_little_to_do_goes_first_for_a_while_and_then_has_its_share() {
-    let order = beside_a_backlog(&mut Scheduler::default(), 400);
-    let little = |order: &[_]| order.iter().filter(|item| **item == "little").count();
-    // 100 ms of one worker, of which half is its own in any case.
-    assert!((46..=50).contains(&little(&order[..50])), "{order:?}");
+    let little = |order: &[&str]| order.iter().filter(|item| **item == "little").count();
+    // Whenever its last piece is done it comes with the next.
+    let order = beside_a_backlog(&mut Scheduler::default(), 2_400, 1);
+    // A second of one worker, of which half is its own in any case.
+    assert!(little(&order[..450]) >= 440);
+    assert!((195..=205).contains(&little(&order[2_000..])));
+    // Who has always more than that has much to do, after 50 ms.
+    let order = beside_a_backlog(&mut Scheduler::default(), 400, 2);
+    assert!(little(&order[..50]) >= 45);
     assert!((95..=105).contains(&little(&order[200..])), "{order:?}");
 }
 
@@ -167,11 +176,11 @@ fn while_dampened_a_tenant_has_a_quarter_of_its_weight() {
     let mut scheduler = Scheduler::new(Order::StartTime, 1);
     scheduler.set_share(&tenant("much"), SHARE);
     scheduler.set_dampened(&tenant("much"), true);
-    let order = beside_a_backlog(&mut scheduler, 500);
+    let order = beside_a_backlog(&mut scheduler, 500, 1);
     let much = order.iter().filter(|item| **item == "much").count();
     assert!((98..=102).contains(&much), "{much}");
     scheduler.set_dampened(&tenant("much"), false);
-    let order = beside_a_backlog(&mut scheduler, 500);
+    let order = beside_a_backlog(&mut scheduler, 500, 1);
     let much = order.iter().filter(|item| **item == "much").count();
     assert!((248..=252).contains(&much), "{much}");
 }
