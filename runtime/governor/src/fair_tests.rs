@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use ringfence_model::TenantId;
 
 use super::*;
-use crate::queue::CHEAP_FUEL;
+use crate::queue::{BRIEF_BUSY, CHEAP_FUEL};
 
 /// One second of one worker.
 const SECOND: u64 = 1_000_000 * FUEL_PER_MICROSECOND;
@@ -289,8 +289,8 @@ fn any_spec() -> impl Strategy<Value = Spec> {
 /// over its weight, and D the lanes. Who is dispatched has a start tag that is
 /// ahead of another's by no more than the other's next piece counts, which is
 /// l of the other, or twice that because of classes; an express lane lets it be
-/// ahead by `AHEAD`, if that is more, and who has little to do may be by its part
-/// of `BRIEF_AHEAD`. Before that, and until the next dispatch,
+/// ahead by `AHEAD`, if that is more, and who has little to do may be by
+/// `BRIEF_BUSY`, because something of it waits all the time. Before that, and until the next dispatch,
 /// what was charged for runs under way may still be corrected: up to l for
 /// each of them, and there are D. So the lead is at most
 /// 2 l_g + D max(l_f, l_g), the lag the same with f and g exchanged, and the way from
@@ -298,8 +298,8 @@ fn any_spec() -> impl Strategy<Value = Spec> {
 /// costs that are known, Jin et al. state (D + 1)(l_f + l_g).)
 fn bound(all: &[Spec], pair: [usize; 2], lanes: usize, express: bool) -> f64 {
     let specs = pair.map(|at| &all[at]);
-    let weights: u64 = all.iter().map(|spec| spec.weight).sum();
-    let brief = 2.0 * BRIEF_AHEAD as f64 / weights as f64;
+    let brief = |spec: &Spec| BRIEF_BUSY as f64 / spec.weight as f64;
+    let brief: f64 = specs.map(brief).iter().sum();
     let [f, g] = specs.map(|spec| spec.most() as f64 / spec.weight as f64);
     let ahead = |spec: &Spec| AHEAD as f64 / spec.weight as f64;
     let ahead = if express {

@@ -27,7 +27,7 @@ pub(crate) const BRIEF: u64 = 5_000 * FUEL_PER_MICROSECOND;
 
 /// Who has had no moment without work that waits while so much was done for it
 /// has much to do, however little waits at a time, in fuel: 50 ms of one worker.
-const BRIEF_BUSY: u64 = 50_000 * FUEL_PER_MICROSECOND;
+pub(crate) const BRIEF_BUSY: u64 = 50_000 * FUEL_PER_MICROSECOND;
 
 /// What a tenant may be in arrears with when it can go on that could not,
 /// because of its own limits or of the order within its subjects: 100 ms. What

@@ -19,6 +19,7 @@ use crate::auth::{Access, EventsWrite, Read};
 use crate::body::{self, Bound, Share};
 use crate::cloudevents::{self, Form, Taker};
 use crate::path::IdPath;
+use crate::portions::Portion;
 use crate::problem::{Kind, Problem};
 use crate::ratelimit;
 use crate::wire;
@@ -123,10 +124,8 @@ pub(crate) async fn accept(
 
 /// Who goes on sending although it was told to wait, waits for its answer.
 async fn hold_back(app: &App, access: &Access<EventsWrite>) {
-    let held = access
-        .portion()
-        .map(|portion| portion.refused(app.now_us()));
-    if let Some(held) = held.filter(|held| !held.is_zero()) {
+    let refused = |portion: &Portion| portion.refused(app.now_us());
+    if let Some((held, _place)) = access.portion().and_then(refused) {
         app.metrics.held_back();
         tokio::time::sleep(held).await;
     }

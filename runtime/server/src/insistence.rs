@@ -11,8 +11,8 @@
 const AT_ONCE: u64 = 20;
 /// In microseconds: ten more in a second.
 const EVERY_US: u64 = 100_000;
-/// No answer is held back for longer, in microseconds: no less than that is what
-/// every refusal asks a client to wait.
+/// No answer is held back for longer, in microseconds: every refusal asks its
+/// client to wait for that at least.
 const HELD_US_MAX: u64 = 1_000_000;
 
 /// How much a tenant insists. Times are in microseconds.

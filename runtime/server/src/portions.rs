@@ -37,12 +37,31 @@ pub(crate) struct Portion {
     bodies: Arc<Semaphore>,
     polls: Arc<Semaphore>,
     turn: Arc<Semaphore>,
+    held: Arc<Semaphore>,
+    held_of_all: Arc<Semaphore>,
     insistence: Mutex<Insistence>,
 }
 
+/// Answers to refused requests that are held back at one moment: of one tenant,
+/// and of all, which is a quarter of the connections.
+const HELD_MAX: usize = 64;
+const HELD_OF_ALL_MAX: usize = 256;
+
 /// All tenants' portions, of those that have sent anything.
-#[derive(Debug, Default)]
-pub(crate) struct Portions(RwLock<HashMap<TenantId, Arc<Portion>>>);
+#[derive(Debug)]
+pub(crate) struct Portions {
+    of: RwLock<HashMap<TenantId, Arc<Portion>>>,
+    held_of_all: Arc<Semaphore>,
+}
+
+impl Default for Portions {
+    fn default() -> Self {
+        Self {
+            of: RwLock::default(),
+            held_of_all: Arc::new(Semaphore::new(HELD_OF_ALL_MAX)),
+        }
+    }
+}
 
 impl Portions {
     /// A tenant's portion, and a request's place in it.
@@ -50,10 +69,11 @@ impl Portions {
         &self,
         tenant: &TenantId,
     ) -> Result<(Arc<Portion>, OwnedSemaphorePermit), Problem> {
-        let known = self.0.read().get(tenant).cloned();
+        let known = self.of.read().get(tenant).cloned();
         let portion = known.unwrap_or_else(|| {
-            let mut portions = self.0.write();
-            Arc::clone(portions.entry(tenant.clone()).or_default())
+            let mut portions = self.of.write();
+            let new = || Arc::new(Portion::new(Arc::clone(&self.held_of_all)));
+            Arc::clone(portions.entry(tenant.clone()).or_insert_with(new))
         });
         let place = portion.requests.clone().try_acquire_owned();
         let place = place.map_err(|_| {
@@ -65,24 +85,24 @@ impl Portions {
 
     /// A tenant is gone.
     pub(crate) fn forget(&self, tenant: &TenantId) {
-        self.0.write().remove(tenant);
+        self.of.write().remove(tenant);
     }
 }
 
-impl Default for Portion {
-    fn default() -> Self {
+impl Portion {
+    fn new(held_of_all: Arc<Semaphore>) -> Self {
         let of = |permits| Arc::new(Semaphore::new(permits));
         Self {
             requests: of(REQUESTS_MAX),
             bodies: of(BODY_UNITS_MAX),
             polls: of(POLLS_MAX),
             turn: of(1),
+            held: of(HELD_MAX),
+            held_of_all,
             insistence: Mutex::default(),
         }
     }
-}
 
-impl Portion {
     /// Memory for a body, in units.
     pub(crate) fn body(&self, units: u32) -> Result<OwnedSemaphorePermit, Problem> {
         let permit = self.bodies.clone().try_acquire_many_owned(units);
@@ -93,9 +113,16 @@ impl Portion {
         })
     }
 
-    /// A request is refused for now: for how long to hold back the answer.
-    pub(crate) fn refused(&self, now_us: u64) -> Duration {
-        Duration::from_micros(self.insistence.lock().refused(now_us))
+    /// A request is refused for now: for how long to hold back the answer, and
+    /// the place that it has meanwhile. None: it is answered at once.
+    pub(crate) fn refused(&self, now_us: u64) -> Option<(Duration, impl Sized + use<>)> {
+        let held_us = self.insistence.lock().refused(now_us);
+        if held_us == 0 {
+            return None;
+        }
+        let place = |of: &Arc<Semaphore>| Arc::clone(of).try_acquire_owned().ok();
+        let places = (place(&self.held)?, place(&self.held_of_all)?);
+        Some((Duration::from_micros(held_us), places))
     }
 
     /// The one thing at a time that takes long; see [`crate::turns`].
@@ -178,5 +205,21 @@ mod tests {
         let polls: Vec<_> = (0..POLLS_MAX).map(|_| portion.poll().unwrap()).collect();
         assert_eq!(portion.poll().unwrap_err().code(), "too-many-requests");
         drop(polls);
+    }
+
+    /// So that what is held back leaves connections for others.
+    #[test]
+    fn few_answers_are_held_back_at_a_moment() {
+        let portions = Portions::default();
+        let mut held = Vec::new();
+        let mut of_each = Vec::new();
+        for number in 0..6 {
+            let tenant = format!("t{number}").parse().unwrap();
+            let (portion, _place) = portions.enter(&tenant).unwrap();
+            let before = held.len();
+            held.extend((0..1_000).filter_map(|_| portion.refused(0)));
+            of_each.push(held.len() - before);
+        }
+        assert_eq!(of_each, [64, 64, 64, 64, 0, 0]);
     }
 }

@@ -67,9 +67,10 @@ fn writer(path: &Path) -> Work<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    // What a savepoint must be able to undo is kept in memory.
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
     migrate(&mut connection)?;
+    // What a savepoint must be able to undo is kept in memory; not what a
+    // migration sorts, which may be large.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
 }
 
@@ -171,6 +172,12 @@ mod tests {
                 )
                 .unwrap();
             assert_eq!(listed, (7, 1, "r".to_owned()));
+            let waits: (i64, i64) = connection
+                .query_row("SELECT tenant, seq FROM waiting", [], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .unwrap();
+            assert_eq!(waits, (1, 7));
         }
     }
 

@@ -4,8 +4,9 @@
 -- the last of its other rows is gone, and a check per row would cost more
 -- than it finds.
 
--- The last place given out in each list. Places are never given out twice,
--- not even when the last row of a list is removed.
+-- The last place given out in each list; since version 5, of those whose row was
+-- removed. Places are never given out twice, not even when the last row of a list
+-- is removed.
 CREATE TABLE positions (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   event INTEGER NOT NULL,
@@ -61,7 +62,7 @@ CREATE TABLE activations (
 ) STRICT, WITHOUT ROWID;
 
 -- The log. A row is written once and never changed: what happens to an event
--- is in `waiting`, then in `finished`.
+-- is in `waiting` (since version 5 only if it waits for long), then in `finished`.
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY,
   tenant INTEGER NOT NULL,
@@ -112,7 +113,7 @@ CREATE TABLE executions (
   stop TEXT, -- the code; null: it was not stopped
   record TEXT NOT NULL
 ) STRICT;
--- In parts of 16,384 rows: new ids, which are random, then fall on few pages.
+-- Until version 5. In parts of 16,384 rows: new ids, which are random, then fall on few pages.
 -- A question looks through the parts, the newest first.
 CREATE UNIQUE INDEX executions_id ON executions (seq >> 14, tenant, id);
 CREATE INDEX executions_tenant ON executions (tenant);

@@ -3,14 +3,18 @@
 -- once for all its rows. What is not listed yet is looked for by its place.
 
 -- The last event that is in `waiting` unless it is finished, and the last
--- execution in `listed`. An event behind that is in `waiting` only if something
--- was committed for it and it waits on.
+-- execution in `listed`. A later event is in `waiting` only if something was
+-- committed for it and it waits on.
 ALTER TABLE positions ADD COLUMN listed_event INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE positions ADD COLUMN listed_execution INTEGER NOT NULL DEFAULT 0;
 UPDATE positions SET listed_event = event, listed_execution = execution;
 
 -- It is known from the event.
 ALTER TABLE waiting DROP COLUMN bytes;
+
+-- What is left of deleted tenants is removed by its events from now on.
+DELETE FROM waiting WHERE tenant IN (SELECT id FROM tenants WHERE name IS NULL);
+DELETE FROM executions WHERE tenant IN (SELECT id FROM tenants WHERE name IS NULL);
 
 -- The executions of a tenant and of a rule.
 CREATE TABLE listed (

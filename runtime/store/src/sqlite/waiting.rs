@@ -10,7 +10,7 @@ use super::job::Job;
 use super::turns::Turns;
 
 /// What may wait for the writer, each request a KiB at least; beyond that senders
-/// wait. What is large has as much of its own.
+/// wait. What is large has as much of its own, and so have events.
 pub(super) const QUEUE_KIB: u32 = 64 * 1024;
 
 /// More of events or of code is large: some milliseconds' work.
@@ -25,7 +25,7 @@ const GROUP_KIB: usize = 8 * 1024;
 /// is one alone: at the beginning, and the bounds of it.
 pub(super) const APPENDS_FIRST: u32 = 64;
 const APPENDS_LEAST: u32 = 32;
-const APPENDS_MOST: u32 = 512;
+const APPENDS_MOST: u32 = 256;
 
 /// How long a transaction that is full of events should take, in microseconds.
 /// Whoever sends the next event waits for it; but more events in one share pages

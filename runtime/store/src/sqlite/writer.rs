@@ -1,7 +1,7 @@
 //! The one thread that writes. What arrives while it is busy shares the next
-//! transaction, so that one wait for the disk serves many. In it are few of those
-//! that append events, and tenants take turns with them: so that who sends little
-//! waits for little. What is large has a transaction of its own, and takes turns
+//! transaction, so that one wait for the disk serves many. In it are as many of
+//! those that append events as take some milliseconds, and tenants take turns with
+//! them: so that who sends little waits for little. What is large has a transaction of its own, and takes turns
 //! with all that is not: so that nobody waits for more than one such.
 
 use std::collections::HashMap;
@@ -34,6 +34,8 @@ enum Message {
 pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Message>>>,
     room: Arc<Semaphore>,
+    /// For events, so that results do not wait behind them for room.
+    appends: Arc<Semaphore>,
     /// For what is large.
     large: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
@@ -65,6 +67,7 @@ impl Writer {
         Ok(Self {
             queue: Mutex::new(Some(queue)),
             room: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
+            appends: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
             large: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
             stopped,
             thread: Mutex::new(Some(thread)),
@@ -96,7 +99,8 @@ impl Writer {
         let Load { kib, way } = load;
         let room = match way {
             Way::Large => &self.large,
-            Way::Other | Way::Append { .. } => &self.room,
+            Way::Append { .. } => &self.appends,
+            Way::Other => &self.room,
         };
         let room = Arc::clone(room).acquire_many_owned(kib).await;
         let room = room.map_err(|_| StoreError::Closed)?;
@@ -115,6 +119,7 @@ impl Writer {
     /// Finishes what was sent before and refuses what comes later.
     pub(super) async fn close(&self) {
         self.room.close();
+        self.appends.close();
         self.large.close();
         // An error says that it is closed already.
         let _ = self.send(Message::Close);

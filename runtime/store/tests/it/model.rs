@@ -269,20 +269,35 @@ fn follow_up(parent: &Event, of: usize, index: u32) -> Event {
     }
 }
 
+/// Which action had which place in the outbox. Places are not given out twice,
+/// also if the last one was removed: who asks for what is after one would miss it.
+#[derive(Default)]
+struct Places(BTreeMap<u64, EffectId>);
+
+impl Places {
+    fn look(&mut self, seen: impl Iterator<Item = (u64, EffectId)>) {
+        for (place, id) in seen {
+            let before = *self.0.entry(place).or_insert(id);
+            assert_eq!(before, id, "{place} was given out twice");
+        }
+    }
+}
+
 /// The store and what its feed was told, over restarts.
 struct Subject {
     store: Sqlite,
     fed: Arc<Mutex<Vec<u64>>>,
+    places: Arc<Mutex<Places>>,
 }
 
 impl Subject {
-    fn open(path: &Path, fed: Arc<Mutex<Vec<u64>>>) -> Self {
+    fn open(path: &Path, fed: Arc<Mutex<Vec<u64>>>, places: Arc<Mutex<Places>>) -> Self {
         let store = Sqlite::open(path).unwrap();
         let notes = fed.clone();
         store.attach(Box::new(move |events| {
             notes.lock().extend(events.iter().map(|one| one.seq));
         }));
-        Self { store, fed }
+        Self { store, fed, places }
     }
 
     async fn step(&self, model: &mut Model, step: &Step) {
@@ -448,6 +463,9 @@ impl Subject {
         assert!(letters.eq(expected.map(|(event, rule)| (*event, name(rule)))));
         let outbox = store.outgoing(&t, 0, 1000).await.unwrap().items;
         assert!(outbox.iter().map(|one| &one.action.name).eq(&model.outbox));
+        self.places
+            .lock()
+            .look(outbox.iter().map(|one| (one.seq, one.id)));
         for (of, name) in RULES.iter().enumerate() {
             for (key, text) in KEYS.iter().enumerate() {
                 let value = store.recall(&t, &rule(name), text).unwrap();
@@ -465,15 +483,15 @@ async fn replay(steps: &[Step]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db");
     let mut model = Model::default();
-    let mut subject = Subject::open(&path, Arc::default());
+    let mut subject = Subject::open(&path, Arc::default(), Arc::default());
     for name in ["t", "u"] {
         subject.store.put_tenant(tenant(name)).await.unwrap();
     }
     for step in steps {
         if matches!(step, Step::Reopen) {
-            let fed = subject.fed.clone();
+            let (fed, places) = (subject.fed.clone(), subject.places.clone());
             drop(subject);
-            subject = Subject::open(&path, fed);
+            subject = Subject::open(&path, fed, places);
         }
         subject.step(&mut model, step).await;
         subject.compare(&model).await;
