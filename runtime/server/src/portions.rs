@@ -89,6 +89,13 @@ impl Portions {
     }
 }
 
+#[cfg(test)]
+impl Default for Portion {
+    fn default() -> Self {
+        Self::new(Arc::new(Semaphore::new(HELD_OF_ALL_MAX)))
+    }
+}
+
 impl Portion {
     fn new(held_of_all: Arc<Semaphore>) -> Self {
         let of = |permits| Arc::new(Semaphore::new(permits));
