@@ -290,9 +290,9 @@ fn any_spec() -> impl Strategy<Value = Spec> {
 /// ahead of another's by no more than the other's next piece counts, which is
 /// l of the other, or twice that because of classes; an express lane lets it be
 /// ahead by `AHEAD`, if that is more, and who has little to do may be by
-/// `BRIEF_BUSY`, because something of it waits all the time. Before that, and until the next dispatch,
-/// what was charged for runs under way may still be corrected: up to l for
-/// each of them, and there are D. So the lead is at most
+/// `BRIEF_BUSY`, because something of it waits all the time. Before that, and
+/// until the next dispatch, what was charged for runs under way may still be
+/// corrected: up to l for each of them, and there are D. So the lead is at most
 /// 2 l_g + D max(l_f, l_g), the lag the same with f and g exchanged, and the way from
 /// one to the other their sum. (Of start-time fair queueing for D workers and
 /// costs that are known, Jin et al. state (D + 1)(l_f + l_g).)

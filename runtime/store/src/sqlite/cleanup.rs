@@ -114,19 +114,13 @@ fn remove_events(connection: &Connection, tenant: TenantKey) -> Work<bool> {
         .query_map(params![tenant, STEP_ROWS], |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<i64>>>()?;
     for seq in &seqs {
-        for (sql, key) in [
-            (
-                "DELETE FROM finished WHERE tenant = ? AND seq = ? RETURNING runs",
-                params![tenant, seq],
-            ),
-            (
-                "DELETE FROM waiting WHERE tenant = ? AND seq = ? RETURNING runs",
-                params![tenant, seq],
-            ),
+        for sql in [
+            "DELETE FROM finished WHERE tenant = ? AND seq = ? RETURNING runs",
+            "DELETE FROM waiting WHERE tenant = ? AND seq = ? RETURNING runs",
         ] {
             let runs: Option<Option<Vec<u8>>> = connection
                 .prepare_cached(sql)?
-                .query_row(key, |row| row.get(0))
+                .query_row(params![tenant, seq], |row| row.get(0))
                 .optional()?;
             remove_runs(connection, runs.flatten().as_deref())?;
         }

@@ -6,7 +6,7 @@
 //! finished before they would be listed as waiting, and need not be. Whoever
 //! asks looks at what is not listed yet by its place in the log.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::fault::Work;
 use super::unit::Unit;
@@ -23,37 +23,30 @@ const EVENTS_BEHIND: u64 = 768;
 /// Both are looked through by whoever asks, so they are short.
 const _: () = assert!(EVENTS_BEHIND + PORTION <= 1_024);
 
+const WAITING: &str = "INSERT INTO waiting (tenant, seq, dead) \
+    SELECT e.tenant, e.seq, 0 FROM events e NOT INDEXED WHERE e.seq > ? AND e.seq <= ? \
+    AND NOT EXISTS (SELECT 1 FROM finished f WHERE f.seq = e.seq) ON CONFLICT DO NOTHING";
+
+const EXECUTIONS: &str = "INSERT INTO listed (seq, tenant, rule) \
+    SELECT seq, tenant, rule FROM executions NOT INDEXED WHERE seq > ? AND seq <= ? ORDER BY seq";
+
 /// Lists what is far enough behind; answers whether there was something.
 pub(super) fn list(unit: &mut Unit<'_>) -> Work<bool> {
-    let before = unit.positions;
-    let (last, listed) = (unit.positions.event, &mut unit.positions.listed_event);
-    while let Some((after, up_to)) = portion(*listed, last.saturating_sub(EVENTS_BEHIND)) {
-        let sql = "INSERT INTO waiting (tenant, seq, dead) \
-                   SELECT e.tenant, e.seq, 0 FROM events e NOT INDEXED \
-                   WHERE e.seq > ? AND e.seq <= ? \
-                   AND NOT EXISTS (SELECT 1 FROM finished f WHERE f.seq = e.seq) \
-                   ON CONFLICT DO NOTHING";
-        let mut insert = unit.connection.prepare_cached(sql)?;
-        insert.execute(params![Int(after), Int(up_to)])?;
-        *listed = up_to;
-    }
-    let (last, listed) = (
-        unit.positions.execution,
-        &mut unit.positions.listed_execution,
-    );
-    while let Some((after, up_to)) = portion(*listed, last) {
-        let sql = "INSERT INTO listed (seq, tenant, rule) \
-                   SELECT seq, tenant, rule FROM executions NOT INDEXED \
-                   WHERE seq > ? AND seq <= ? ORDER BY seq";
-        let mut insert = unit.connection.prepare_cached(sql)?;
-        insert.execute(params![Int(after), Int(up_to)])?;
-        *listed = up_to;
-    }
+    let (before, now) = (unit.positions, &mut unit.positions);
+    let due = now.event.saturating_sub(EVENTS_BEHIND);
+    in_portions(unit.connection, WAITING, &mut now.listed_event, due)?;
+    let due = now.execution;
+    in_portions(unit.connection, EXECUTIONS, &mut now.listed_execution, due)?;
     Ok(unit.positions != before)
 }
 
-/// The next portion, if there is a whole one: after which place, up to which.
-fn portion(listed: Seq, due: Seq) -> Option<(Seq, Seq)> {
-    let up_to = listed.saturating_add(PORTION);
-    (due >= up_to).then_some((listed, up_to))
+/// Lists whole portions of what comes after the last one listed.
+fn in_portions(connection: &Connection, sql: &str, listed: &mut Seq, due: Seq) -> Work<()> {
+    while listed.saturating_add(PORTION) <= due {
+        let up_to = *listed + PORTION;
+        let mut insert = connection.prepare_cached(sql)?;
+        insert.execute(params![Int(*listed), Int(up_to)])?;
+        *listed = up_to;
+    }
+    Ok(())
 }

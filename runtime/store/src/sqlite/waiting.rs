@@ -151,7 +151,7 @@ impl Waiting {
     pub(super) fn group(&mut self) -> Group {
         let mut group = Group::default();
         self.take_appends(&mut group);
-        // Appends leave most of the group to the others, so none starves.
+        // Appends leave half of the group to the others at least, so none starves.
         while group.jobs.len() < GROUP_REQUESTS
             && group.kib < GROUP_KIB
             && let Some(request) = self.others.pop_front()

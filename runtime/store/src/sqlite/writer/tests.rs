@@ -26,6 +26,18 @@ fn insert(unit: &Unit<'_>, name: &str) -> Work<()> {
     Ok(())
 }
 
+/// What was done, one after the other.
+type Order = Arc<Mutex<String>>;
+
+/// Work that notes under this name that it was done.
+fn note(order: &Order, name: char) -> impl FnMut(&mut Unit<'_>) -> Work<()> + Send + use<> {
+    let order = Arc::clone(order);
+    move |_| {
+        order.lock().push(name);
+        Ok(())
+    }
+}
+
 /// What is large comes one by one, between all that is not.
 #[tokio::test]
 async fn nobody_waits_for_more_than_one_large_request() {
@@ -33,14 +45,8 @@ async fn nobody_waits_for_more_than_one_large_request() {
     let path = folder.path().join("db");
     let writer = start(&path);
     let (open, gate) = std::sync::mpsc::channel::<()>();
-    let order = Arc::new(Mutex::new(String::new()));
-    let note = |name| {
-        let order = Arc::clone(&order);
-        move |_: &mut Unit<'_>| {
-            order.lock().push(name);
-            Ok(())
-        }
-    };
+    let order = Order::default();
+    let note = |name| note(&order, name);
     let (first, ..) = tokio::join!(
         writer.write("waiting", 0, move |_| {
             let _ = gate.recv();
@@ -260,14 +266,8 @@ async fn many_events_and_others_share_transactions() {
     let folder = tempfile::tempdir().unwrap();
     let writer = start(&folder.path().join("db"));
     let (open, gate) = std::sync::mpsc::channel::<()>();
-    let order = Arc::new(Mutex::new(String::new()));
-    let note = |name| {
-        let order = Arc::clone(&order);
-        move |_: &mut Unit<'_>| {
-            order.lock().push(name);
-            Ok(())
-        }
-    };
+    let order = Order::default();
+    let note = |name| note(&order, name);
     let many = |tenant: &str| Load::of_events(&tenant.parse().unwrap(), 1_000, 0);
     let (first, ..) = tokio::join!(
         writer.write("waiting", 0, move |_| {
