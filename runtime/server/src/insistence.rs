@@ -3,35 +3,33 @@
 //! A refusal costs the host nearly as much as what it refuses, and a client
 //! that does not heed `Retry-After` can ask for thousands in a second. So beyond
 //! some of them, the answers to a tenant's refused requests are held back, and
-//! each connection that waits for one sends nothing meanwhile. It is the generic
-//! cell rate algorithm (ITU-T I.371, virtual scheduling), as web servers use it
-//! to delay what is too fast.
+//! each connection that waits for one sends nothing meanwhile, as web servers
+//! delay what is too fast.
 
-/// Refusals that are answered at once.
-const AT_ONCE: u64 = 20;
-/// In microseconds: ten more in a second.
-const EVERY_US: u64 = 100_000;
+use crate::arrival::{Arrival, Bound};
+
+/// Refusals that are answered without delay: 20 at once, and ten a second.
+const PROMPT: Bound = Bound {
+    spacing_us: 100_000,
+    burst: 20,
+};
+
 /// No answer is held back for longer, in microseconds: every refusal asks its
 /// client to wait for that at least.
 const HELD_US_MAX: u64 = 1_000_000;
 
 /// How much a tenant insists. Times are in microseconds.
 #[derive(Debug, Default)]
-pub(crate) struct Insistence {
-    /// When the next refusal would be due if all came evenly.
-    due_us: u64,
-}
+pub(crate) struct Insistence(Arrival);
 
 impl Insistence {
     /// For how long to hold back the answer to a request that is refused now.
     pub(crate) fn refused(&mut self, now_us: u64) -> u64 {
-        let at_once_us = now_us.saturating_add(AT_ONCE * EVERY_US);
-        // The bound is also for clocks that were set back.
-        let due_us = self.due_us.clamp(now_us, at_once_us + HELD_US_MAX);
-        self.due_us = due_us + EVERY_US;
-        due_us
-            .saturating_sub(at_once_us - EVERY_US)
-            .min(HELD_US_MAX)
+        let (next, early_us) = self.0.next(PROMPT, now_us);
+        let held_us = early_us.min(HELD_US_MAX);
+        // No later than that, also where a clock was set back.
+        self.0 = Arrival(next.0 - (early_us - held_us));
+        held_us
     }
 }
 
@@ -47,16 +45,23 @@ mod tests {
         let held = |count: u64, now_us, insistence: &mut Insistence| -> Vec<u64> {
             (0..count).map(|_| insistence.refused(now_us)).collect()
         };
-        let first = held(AT_ONCE, NOW_US, &mut insistence);
+        let first = held(PROMPT.burst, NOW_US, &mut insistence);
         assert_eq!(first, vec![0; 20]);
         let more = held(3, NOW_US, &mut insistence);
-        assert_eq!(more, [EVERY_US, 2 * EVERY_US, 3 * EVERY_US]);
+        assert_eq!(
+            more,
+            [
+                PROMPT.spacing_us,
+                2 * PROMPT.spacing_us,
+                3 * PROMPT.spacing_us
+            ]
+        );
         // However many they are, none waits for longer than it was told to.
         let most = held(100, NOW_US, &mut insistence);
         assert!(most.iter().all(|held| *held <= HELD_US_MAX));
         // Who stops for a while is answered at once again.
-        let later = NOW_US + HELD_US_MAX + (AT_ONCE + 1) * EVERY_US;
-        assert_eq!(held(AT_ONCE, later, &mut insistence), vec![0; 20]);
+        let later = NOW_US + HELD_US_MAX + (PROMPT.burst + 1) * PROMPT.spacing_us;
+        assert_eq!(held(PROMPT.burst, later, &mut insistence), vec![0; 20]);
     }
 
     /// One connection that sends again as soon as it is answered.

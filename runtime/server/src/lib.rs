@@ -22,6 +22,7 @@ mod activations;
 mod alerts;
 mod anomalies;
 mod app;
+mod arrival;
 mod auth;
 mod body;
 mod bundle;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use ringfence_model::TenantId;
 
+use crate::arrival::{Arrival, Bound};
+
 /// Of one tenant: 10 at once, and one each 6 seconds.
 const OF_ONE: Bound = Bound {
     spacing_us: 6_000_000,
@@ -15,26 +17,6 @@ const OF_ALL: Bound = Bound {
     spacing_us: 500_000,
     burst: 60,
 };
-
-#[derive(Debug, Clone, Copy)]
-struct Bound {
-    spacing_us: u64,
-    burst: u64,
-}
-
-/// When what was admitted would have come at the allowed rate, in microseconds
-/// since 1970: the generic cell rate algorithm (ITU-T I.371).
-#[derive(Debug, Clone, Copy, Default)]
-struct Arrival(u64);
-
-impl Arrival {
-    /// As it would be with one more; none if that is too many.
-    fn next(self, bound: Bound, now_us: u64) -> Option<Self> {
-        let arrival = self.0.max(now_us).saturating_add(bound.spacing_us);
-        let allowed = bound.spacing_us.saturating_mul(bound.burst);
-        (arrival - now_us <= allowed).then_some(Self(arrival))
-    }
-}
 
 /// Admits alerts. It holds tenants that had one in the last minute only, and of
 /// those no more than the bound on all admits in a minute.
@@ -49,12 +31,11 @@ impl Limiter {
     pub(super) fn admits(&mut self, tenant: &TenantId, now_us: u64) -> bool {
         self.tenants.retain(|_, arrival| arrival.0 > now_us);
         let known = self.tenants.get(tenant).copied().unwrap_or_default();
-        let admitted = known
-            .next(OF_ONE, now_us)
-            .zip(self.all.next(OF_ALL, now_us));
-        let Some((of_one, of_all)) = admitted else {
+        let (of_one, one_early_us) = known.next(OF_ONE, now_us);
+        let (of_all, all_early_us) = self.all.next(OF_ALL, now_us);
+        if one_early_us > 0 || all_early_us > 0 {
             return false;
-        };
+        }
         self.all = of_all;
         self.tenants.insert(tenant.clone(), of_one);
         true
