@@ -1,13 +1,14 @@
-//! The committer: makes many steps durable at once, and lets the events go
-//! on.
+//! The committer: hands steps to the store, and lets events go on when they are
+//! durable.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ringfence_governor::{Pace, RoundRobin};
+use futures_util::future::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use ringfence_model::Draw;
-use ringfence_store::{CommitOutcome, RunCommit, Store};
+use ringfence_store::{CommitOutcome, RunCommit, Store, StoreError};
 use tokio::sync::mpsc::Receiver;
 
 use crate::causes::Causes;
@@ -21,9 +22,9 @@ use crate::step::{self, Step};
 use crate::unsaved::Unsaved;
 use crate::vitals::{Counted, Vitals};
 
-/// Steps taken out of their channel; more wait in it, and stop the workers when
-/// it is full.
-const TAKEN_MAX: usize = 512;
+/// Results that the store has at one moment, at most; more wait in their channel,
+/// and stop the workers when it is full.
+const UNDER_WAY_MAX: usize = 512;
 
 /// How long to wait after the store failed.
 const RETRY: Duration = Duration::from_millis(500);
@@ -40,58 +41,64 @@ pub(crate) struct Committer {
     pub(crate) observer: Arc<dyn Observer>,
 }
 
-type Steps = Vec<(Step, RunCommit)>;
+/// A step, and what the store answered.
+type Answered = (Step, Result<CommitOutcome, StoreError>);
 
 impl Committer {
-    /// Commits until the last sender is gone. Who comes during a commit waits for
-    /// it and for the next, so it is as short as still shares the cost of a
-    /// sync; and tenants take turns, so that nobody waits for all that another
-    /// has on this way.
+    /// Commits until the last sender is gone. Each result goes to the store at
+    /// once, where it shares the next transaction with what else has come; and
+    /// tenants take turns there, so that nobody waits for all that another has on
+    /// this way.
     pub(crate) async fn run(self, mut steps: Receiver<(Step, RunCommit)>) {
-        let (mut turns, mut pace) = (RoundRobin::default(), Pace::default());
+        let mut under_way = FuturesUnordered::new();
         let mut arrived = Vec::new();
-        loop {
-            if turns.is_empty() && steps.recv_many(&mut arrived, TAKEN_MAX).await == 0 {
-                return;
+        let mut is_open = true;
+        while is_open || !under_way.is_empty() {
+            let room = UNDER_WAY_MAX.saturating_sub(under_way.len());
+            tokio::select! {
+                Some(first) = under_way.next() => {
+                    let mut answered = vec![first];
+                    // Those of one transaction are answered together.
+                    while let Some(Some(next)) = under_way.next().now_or_never() {
+                        answered.push(next);
+                    }
+                    let again = self.answered(answered);
+                    under_way.extend(again.into_iter().map(|it| self.commit(it)));
+                }
+                count = steps.recv_many(&mut arrived, room), if is_open && room > 0 => {
+                    is_open = count > 0;
+                    under_way.extend(arrived.drain(..).map(|it| self.commit(it)));
+                }
             }
-            while turns.len() + arrived.len() < TAKEN_MAX
-                && let Ok(step) = steps.try_recv()
-            {
-                arrived.push(step);
-            }
-            for (step, commit) in arrived.drain(..) {
-                let tenant = step.job.event.tenant.clone();
-                turns.push(&tenant, (step, commit));
-            }
-            let next = std::iter::from_fn(|| turns.pop());
-            let mut batch: Steps = next.take(pace.at_once()).collect();
-            let (count, begun_us) = (batch.len(), self.clock.now_us());
-            while !batch.is_empty() {
-                batch = self.commit(batch).await;
-            }
-            let took_us = self.clock.now_us().saturating_sub(begun_us);
-            self.queue.keep_pace(&mut pace, count, took_us);
         }
     }
 
-    /// Commits steps; answers those that must be committed in another form.
-    async fn commit(&self, steps: Steps) -> Steps {
-        let (steps, commits): (Vec<Step>, Vec<RunCommit>) = steps.into_iter().unzip();
-        let outcomes = match self.store.commit(commits).await {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                tracing::error!(%error, steps = steps.len(), "results cannot be made durable; their runs will be repeated");
-                tokio::time::sleep(RETRY).await;
-                self.repeat(steps);
-                return Vec::new();
-            }
-        };
+    async fn commit(&self, (step, commit): (Step, RunCommit)) -> Answered {
+        let outcome = self.store.commit(vec![commit]).await.and_then(only);
+        if outcome.is_err() {
+            tokio::time::sleep(RETRY).await;
+        }
+        (step, outcome)
+    }
+
+    /// Lets events go on whose steps are committed; answers the steps that must
+    /// be committed in another form.
+    fn answered(&self, answered: Vec<Answered>) -> Vec<(Step, RunCommit)> {
         let durable_us = self.clock.now_us();
-        let mut released = Vec::with_capacity(steps.len());
-        let mut again = Vec::new();
+        let mut released = Vec::with_capacity(answered.len());
+        let (mut failed, mut again) = (Vec::new(), Vec::new());
+        let mut cause = None;
         // Once for all of them.
         let mut vitals = self.vitals.lock();
-        for (step, outcome) in steps.into_iter().zip(outcomes) {
+        for (step, outcome) in answered {
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    cause = Some(error);
+                    failed.push(step);
+                    continue;
+                }
+            };
             match outcome {
                 CommitOutcome::Committed => {
                     released.push(self.committed(step, durable_us, &mut vitals));
@@ -113,6 +120,10 @@ impl Committer {
             }
         }
         drop(vitals);
+        if let Some(error) = cause {
+            tracing::error!(%error, steps = failed.len(), "results cannot be made durable; their runs will be repeated");
+            released.extend(failed.into_iter().map(|step| self.failed(step)));
+        }
         self.release(released);
         again
     }
@@ -240,15 +251,12 @@ impl Committer {
         (step, commit)
     }
 
-    fn repeat(&self, steps: Vec<Step>) {
-        let released = steps.into_iter().map(|mut step| {
-            self.forget(&mut step);
-            self.give_back(&step, step.draw);
-            step.completes = false;
-            step.released()
-        });
-        let released: Vec<Released> = released.collect();
-        self.release(released);
+    /// Its run will be repeated.
+    fn failed(&self, mut step: Step) -> Released {
+        self.forget(&mut step);
+        self.give_back(&step, step.draw);
+        step.completes = false;
+        step.released()
     }
 
     fn release(&self, released: Vec<Released>) {
@@ -279,6 +287,14 @@ impl Committer {
         self.queue
             .with(|state| state.cascades.give_back(tenant, cascade, &draw));
     }
+}
+
+/// The outcome of the only commit that there was.
+fn only(mut outcomes: Vec<CommitOutcome>) -> Result<CommitOutcome, StoreError> {
+    outcomes.pop().ok_or_else(|| StoreError::Storage {
+        doing: "committing a run",
+        cause: "the store answered nothing".into(),
+    })
 }
 
 impl Step {

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use ringfence_governor::{Cascades, Costs, Overload, Pace, Scheduler, Share, Space, run_cost};
+use ringfence_governor::{Cascades, Costs, Overload, Scheduler, Share, Space, run_cost};
 use ringfence_model::{Draw, FUEL_PER_MICROSECOND, Ledger, RuleName, TenantId};
 use ringfence_store::{Accepted, Pending};
 use tokio::sync::mpsc::UnboundedSender;
@@ -28,6 +28,11 @@ use crate::window::{Bounds, PageRequest, Taken, Window};
 pub use admission::TenantAllowance;
 pub(crate) use admission::why;
 pub(crate) use hands::Released;
+
+/// How much may be under way of all tenants: it runs, or its result is on its way
+/// to the disk. So many results fill two transactions, one that is written and one
+/// that comes together meanwhile.
+const RESULTS_MAX: usize = 128;
 
 /// Work of all tenants, shared by the threads that add and do it.
 pub(crate) struct Queue {
@@ -69,7 +74,7 @@ impl Queue {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let mut scheduler = Scheduler::new(config.order, config.worker_count());
-        scheduler.set_results_max(Pace::default().under_way_max());
+        scheduler.set_results_max(RESULTS_MAX);
         let state = State {
             scheduler,
             overload: Overload::new(config.overload),
@@ -120,18 +125,6 @@ impl Queue {
 
     pub(crate) fn is_dampened(&self, tenant: &TenantId) -> bool {
         self.state.lock().scheduler.is_dampened(tenant)
-    }
-
-    /// So many results became durable together, in so long: decides about the
-    /// next ones.
-    pub(crate) fn keep_pace(&self, pace: &mut Pace, count: usize, took_us: u64) {
-        let state = &mut *self.state.lock();
-        let before = pace.under_way_max();
-        pace.took(count, took_us, state.scheduler.take_briefs());
-        if pace.under_way_max() != before {
-            state.scheduler.set_results_max(pace.under_way_max());
-            self.wake_all(state);
-        }
     }
 
     /// So long on the way to the disk, in microseconds, in fuel that workers

@@ -46,7 +46,7 @@ use crate::lanes::{Lane, Order};
 use crate::queue::{BRIEF, Queue, RUN_COST, Share, scaled};
 use crate::turns::{Next, Stagger, Turns, Who};
 use pieces::Taken;
-pub use pieces::{Batch, Briefs, Dispatch, Needs, Ticket};
+pub use pieces::{Batch, Dispatch, Needs, Ticket};
 
 /// How far all who have little to do may be ahead together of who has much, in
 /// fuel: a second of one worker. So long may their bursts keep others waiting. It
@@ -88,8 +88,6 @@ pub struct Scheduler<T> {
     virtual_time: u128,
     /// Of all who have work, also under way.
     weights: u64,
-    /// Since it was asked for.
-    briefs: Briefs,
     /// Runs under way that are not cheap.
     large: usize,
     generations: u64,
@@ -117,7 +115,6 @@ impl<T> Default for Scheduler<T> {
             turns: Turns::default(),
             virtual_time: 0,
             weights: 0,
-            briefs: Briefs::default(),
             large: 0,
             generations: 0,
             batches: 0,
@@ -217,11 +214,6 @@ impl<T> Scheduler<T> {
     /// do may begin something until there are twice as many.
     pub fn set_results_max(&mut self, most: usize) {
         self.places_max = most.max(1);
-    }
-
-    /// How those fared who have little to do, since this was asked last.
-    pub fn take_briefs(&mut self) -> Briefs {
-        std::mem::take(&mut self.briefs)
     }
 
     /// Whether nothing of a tenant is taken, because it is paused, or all are.
@@ -370,11 +362,6 @@ impl<T> Scheduler<T> {
         }
         let beyond = under_way - self.places_max;
         let is_fair = self.order == Order::Fair;
-        // Half of what they may have beyond the bound: they need all that is
-        // left.
-        if is_fair && beyond >= self.places_max / 2 {
-            self.briefs.waited |= self.turns.has_brief();
-        }
         (is_fair && beyond < self.places_max).then_some(Who::Brief)
     }
 
@@ -391,10 +378,7 @@ impl<T> Scheduler<T> {
             return Some((all.at, all.least_start));
         }
         let bound = all.tag.saturating_add(scaled(BRIEF_AHEAD, self.weights));
-        let is_ahead = brief.is_some_and(|brief| brief.tag > bound);
-        let brief = brief.filter(|_| !is_ahead);
-        self.briefs.had_turn |= brief.is_some();
-        self.briefs.waited |= is_ahead;
+        let brief = brief.filter(|brief| brief.tag <= bound);
         let at = match who {
             Who::All => brief.unwrap_or(all).at,
             Who::Brief => brief?.at,

@@ -163,11 +163,6 @@ impl Turns {
         self.kinds.iter().any(|kind| kind.occupied & CHEAP != 0)
     }
 
-    /// Whether anybody has work who has little to do.
-    pub(crate) fn has_brief(&self) -> bool {
-        self.kinds[1].occupied != 0
-    }
-
     pub(crate) fn insert(&mut self, at: usize, place: Place) {
         let (class, kind) = (place.class(), &mut self.kinds[place.kind()]);
         kind.classes[class].insert((place.start, at), place.cost);

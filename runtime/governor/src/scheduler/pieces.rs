@@ -64,16 +64,6 @@ pub struct Needs {
     pub wanted: bool,
 }
 
-/// How those fare who have little to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Briefs {
-    /// Their turn came.
-    pub had_turn: bool,
-    /// They need more than there is: nearly as much was under way as may be, or
-    /// they were so far ahead that they had to wait for who has much to do.
-    pub waited: bool,
-}
-
 /// What came of looking at the work whose turn it is.
 pub(super) enum Taken<T> {
     Work(Dispatch<T>),

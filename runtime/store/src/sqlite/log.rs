@@ -107,15 +107,19 @@ impl Log for Sqlite {
     }
 
     async fn commit(&self, commits: Vec<RunCommit>) -> Result<Vec<CommitOutcome>> {
+        // As with events.
+        let Some(RunCommit { event, .. }) = commits.first() else {
+            return Ok(Vec::new());
+        };
+        let tenant = event.tenant.clone();
         let prepared = commits
             .into_iter()
             .map(Prepared::new)
             .collect::<Result<Vec<_>>>()?;
         let bytes = prepared.iter().map(|one| one.size() + ROW_BYTES).sum();
+        let load = Load::of_results(&tenant, prepared.len(), bytes);
         self.writer
-            .write("committing runs", bytes, move |unit| {
-                commit(unit, &prepared)
-            })
+            .write_load("committing runs", load, move |unit| commit(unit, &prepared))
             .await
     }
 

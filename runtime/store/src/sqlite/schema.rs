@@ -27,7 +27,7 @@ const PAGE_BYTES: i64 = 4096;
 
 /// The writer's cache in KiB: the upper levels and the hot leaves of the
 /// indexes on random ids.
-const WRITER_CACHE_KIB: i64 = 64 * 1024;
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
 const READER_CACHE_KIB: i64 = 4 * 1024;
 
 /// Others hold locks for moments only (recovery, the last close).

@@ -16,26 +16,33 @@ pub(super) const QUEUE_KIB: u32 = 64 * 1024;
 /// More of events or of code is large: some milliseconds' work.
 const LARGE_KIB: u32 = 128;
 
-/// What one transaction takes at most; it keeps the wait of each request
-/// short.
+/// What one transaction takes at most of what does not take turns; it keeps the
+/// wait of each request short.
 const GROUP_REQUESTS: usize = 512;
 const GROUP_KIB: usize = 8 * 1024;
 
-/// What requests that append events cost at most in one transaction, unless it
-/// is one alone: at the beginning, and the bounds of it.
-pub(super) const APPENDS_FIRST: u32 = 64;
-const APPENDS_LEAST: u32 = 32;
-const APPENDS_MOST: u32 = 256;
+/// What one transaction holds at most of events, and of results, unless it is
+/// one request alone: at the beginning, and the bounds of it.
+pub(super) const EACH_FIRST: u32 = 64;
+const EACH_LEAST: u32 = 32;
+const EACH_MOST: u32 = 256;
 
-/// How long a transaction that is full of events should take, in microseconds.
-/// Whoever sends the next event waits for it; but more events in one share pages
-/// and a sync, so they are more in a second.
-const APPENDS_US: u64 = 5_000;
+/// How long a transaction that is full should take, in microseconds. Whoever
+/// sends the next request waits for it; but more in one share pages and a sync,
+/// so they are more in a second.
+const FULL_US: u64 = 5_000;
+
+/// Where to begin at all takes long, as on a slow disk, it may take so many times
+/// that: the most of it is work then, whatever begins cost.
+const FLOORS: u64 = 4;
+
+/// So few requests in a transaction say how long it takes to begin.
+const FEW: usize = 4;
 
 /// How much more is in the next one if it took less.
-const APPENDS_STEP: u32 = 8;
+const EACH_STEP: u32 = 8;
 
-/// So many KiB of events cost as much as an event: about as many pages.
+/// So many KiB cost as much as an event: about as many pages.
 const COST_KIB: u32 = 8;
 
 /// Which way a request takes to its transaction.
@@ -43,7 +50,9 @@ pub(super) enum Way {
     /// In the order in which it came.
     Other,
     /// Tenants take turns. The cost is about the number of events.
-    Append { tenant: TenantId, cost: u32 },
+    Events { tenant: TenantId, cost: u32 },
+    /// The same for results of runs, beside events.
+    Results { tenant: TenantId, cost: u32 },
     /// One by one, between all that is not large.
     Large,
 }
@@ -81,14 +90,28 @@ impl Load {
         let load = Self::of_code(bytes);
         let way = match load.way {
             Way::Large => Way::Large,
-            _ => Way::Append {
+            _ => Way::Events {
                 tenant: tenant.clone(),
-                cost: u32::try_from(events)
-                    .unwrap_or(u32::MAX)
-                    .saturating_add(load.kib / COST_KIB),
+                cost: load.cost(events),
             },
         };
         Self { way, ..load }
+    }
+
+    /// The same for results of a tenant's runs.
+    pub(super) fn of_results(tenant: &TenantId, results: usize, bytes: u64) -> Self {
+        let load = Self::of(bytes);
+        let way = Way::Results {
+            tenant: tenant.clone(),
+            cost: load.cost(results),
+        };
+        Self { way, ..load }
+    }
+
+    fn cost(&self, count: usize) -> u32 {
+        u32::try_from(count)
+            .unwrap_or(u32::MAX)
+            .saturating_add(self.kib / COST_KIB)
     }
 }
 
@@ -101,9 +124,13 @@ pub(super) struct Request {
 /// Requests that have come. There is a limit to them: each keeps its room.
 pub(super) struct Waiting {
     pub(super) large: Bulk<Request>,
-    appends: Turns<Request>,
-    /// What appends may cost in one transaction.
-    appends_max: u32,
+    events: Turns<Request>,
+    results: Turns<Request>,
+    /// What events may cost in one transaction, and results.
+    each_max: u32,
+    /// How long a transaction of few takes at least, in microseconds; it is
+    /// forgotten by and by.
+    floor_us: u64,
     others: VecDeque<Request>,
 }
 
@@ -111,69 +138,68 @@ impl Default for Waiting {
     fn default() -> Self {
         Self {
             large: Bulk::default(),
-            appends: Turns::default(),
-            appends_max: APPENDS_FIRST,
+            events: Turns::default(),
+            results: Turns::default(),
+            each_max: EACH_FIRST,
+            floor_us: FULL_US / FLOORS,
             others: VecDeque::new(),
         }
     }
 }
 
 impl Waiting {
-    /// A transaction took so long. Where it was full, the next ones hold more
-    /// or less of what is appended (additive increase, multiplicative decrease;
-    /// Chiu and Jain, "Analysis of the Increase and Decrease Algorithms for
-    /// Congestion Avoidance in Computer Networks", 1989).
-    pub(super) fn took(&mut self, was_full: bool, took_us: u64) {
-        let before = self.appends_max;
-        let after = match (was_full, took_us <= APPENDS_US) {
-            (false, _) => before,
-            (true, true) => before + APPENDS_STEP,
-            (true, false) => before - before / 8,
+    /// A transaction of so many requests took so long. Where it was full, the next
+    /// ones hold more or less (additive increase, multiplicative decrease; Chiu
+    /// and Jain, "Analysis of the Increase and Decrease Algorithms for Congestion
+    /// Avoidance in Computer Networks", 1989).
+    pub(super) fn took(&mut self, requests: usize, was_full: bool, took_us: u64) {
+        if requests <= FEW {
+            // The least, because others may be in the way of one.
+            self.floor_us = took_us.min(self.floor_us + self.floor_us.div_ceil(16));
+        }
+        if !was_full {
+            return;
+        }
+        let full_us = FULL_US.max(FLOORS.saturating_mul(self.floor_us));
+        let each_max = if took_us <= full_us {
+            self.each_max + EACH_STEP
+        } else {
+            self.each_max - self.each_max / 8
         };
-        self.appends_max = after.clamp(APPENDS_LEAST, APPENDS_MOST);
+        self.each_max = each_max.clamp(EACH_LEAST, EACH_MOST);
     }
 
     pub(super) fn push(&mut self, way: Way, request: Request) {
         match way {
             Way::Other => self.others.push_back(request),
-            Way::Append { tenant, cost } => self.appends.push(tenant, cost, request),
+            Way::Events { tenant, cost } => self.events.push(tenant, cost, request),
+            Way::Results { tenant, cost } => self.results.push(tenant, cost, request),
             Way::Large => self.large.push(request),
         }
     }
 
     /// Whether nothing waits that is not large.
     pub(super) fn is_empty(&self) -> bool {
-        self.appends.is_empty() && self.others.is_empty()
+        self.events.is_empty() && self.results.is_empty() && self.others.is_empty()
     }
 
     /// What shares the next transaction: empty only if nothing waits that is
     /// not large.
     pub(super) fn group(&mut self) -> Group {
         let mut group = Group::default();
-        self.take_appends(&mut group);
-        // Appends leave half of the group to the others at least, so none starves.
-        while group.jobs.len() < GROUP_REQUESTS
-            && group.kib < GROUP_KIB
-            && let Some(request) = self.others.pop_front()
-        {
+        group.take_turns(&mut self.events, self.each_max);
+        group.take_turns(&mut self.results, self.each_max);
+        // They leave room for the others, so none starves.
+        for _ in 0..GROUP_REQUESTS {
+            if group.kib >= GROUP_KIB {
+                break;
+            }
+            let Some(request) = self.others.pop_front() else {
+                break;
+            };
             group.add(request);
         }
         group
-    }
-
-    fn take_appends(&mut self, group: &mut Group) {
-        let mut costs = 0u32;
-        while let Some(cost) = self.appends.next_cost() {
-            costs = costs.saturating_add(cost);
-            // The first one comes whatever it costs, or it never would.
-            if costs > self.appends_max && !group.jobs.is_empty() {
-                group.is_full = true;
-                return;
-            }
-            if let Some(request) = self.appends.next() {
-                group.add(request);
-            }
-        }
     }
 }
 
@@ -185,7 +211,7 @@ pub(super) struct Group {
     rooms: Vec<OwnedSemaphorePermit>,
     kib: usize,
     pub(super) is_large: bool,
-    /// Whether more events wait than it may hold.
+    /// Whether more events or results wait than it may hold.
     pub(super) is_full: bool,
 }
 
@@ -195,6 +221,22 @@ impl Group {
         group.add(request);
         group.is_large = true;
         group
+    }
+
+    /// Takes as many as cost this much.
+    fn take_turns(&mut self, turns: &mut Turns<Request>, most: u32) {
+        let mut costs = 0u32;
+        while let Some(cost) = turns.next_cost() {
+            // The first one comes whatever it costs, or it never would.
+            if costs > 0 && costs.saturating_add(cost) > most {
+                self.is_full = true;
+                return;
+            }
+            costs = costs.saturating_add(cost);
+            if let Some(request) = turns.next() {
+                self.add(request);
+            }
+        }
     }
 
     fn add(&mut self, request: Request) {
@@ -208,22 +250,39 @@ impl Group {
 mod tests {
     use super::*;
 
+    /// Where it takes this long to begin and for each request that: how many are
+    /// in a transaction in the end, which is always full but now and then.
+    fn settled(waiting: &mut Waiting, begin_us: u64, each_us: u64) -> u32 {
+        for round in 0..1_000 {
+            let count = if round % 10 == 0 { 1 } else { waiting.each_max };
+            let took_us = begin_us + each_us * u64::from(count);
+            waiting.took(count as usize, count > 1, took_us);
+            // What took long for another reason says nothing.
+            waiting.took(FEW + 1, false, 100_000);
+            assert!((EACH_LEAST..=EACH_MOST).contains(&waiting.each_max));
+        }
+        waiting.each_max
+    }
+
     #[test]
-    fn transactions_full_of_events_take_about_as_long_as_they_should() {
+    fn full_transactions_take_about_as_long_as_they_should() {
         for (begin_us, each_us, least, most) in [
-            (500, 5, APPENDS_MOST, APPENDS_MOST),
+            (500, 5, EACH_MOST, EACH_MOST),
             (500, 40, 90, 120),
-            (500, 200, APPENDS_LEAST, APPENDS_LEAST),
+            (500, 200, EACH_LEAST, EACH_LEAST),
+            // A slow disk: to do little at once would do little at all.
+            (10_000, 200, 120, 160),
         ] {
-            let mut waiting = Waiting::default();
-            for _ in 0..500 {
-                let took_us = begin_us + each_us * u64::from(waiting.appends_max);
-                waiting.took(true, took_us);
-                // What took long for another reason says nothing.
-                waiting.took(false, 100_000);
-            }
-            let settled = waiting.appends_max;
+            let settled = settled(&mut Waiting::default(), begin_us, each_us);
             assert!((least..=most).contains(&settled), "{settled} of {each_us}");
+        }
+    }
+
+    #[test]
+    fn they_follow_what_things_cost() {
+        let mut waiting = Waiting::default();
+        for (each_us, expected) in [(5, EACH_MOST), (300, EACH_LEAST), (5, EACH_MOST)] {
+            assert_eq!(settled(&mut waiting, 300, each_us), expected);
         }
     }
 }

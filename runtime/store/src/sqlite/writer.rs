@@ -1,8 +1,9 @@
 //! The one thread that writes. What arrives while it is busy shares the next
-//! transaction, so that one wait for the disk serves many. In it are as many of
-//! those that append events as take some milliseconds, and tenants take turns with
-//! them: so that who sends little waits for little. What is large has a transaction of its own, and takes turns
-//! with all that is not: so that nobody waits for more than one such.
+//! transaction, so that one wait for the disk serves many. In it are as many
+//! events and results of runs as take some milliseconds, and tenants take turns
+//! with them: so that who brings little waits for little. What is large has a
+//! transaction of its own, and takes turns with all that is not: so that nobody
+//! waits for more than one such.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -35,7 +36,7 @@ pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Message>>>,
     room: Arc<Semaphore>,
     /// For events, so that results do not wait behind them for room.
-    appends: Arc<Semaphore>,
+    events: Arc<Semaphore>,
     /// For what is large.
     large: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
@@ -67,7 +68,7 @@ impl Writer {
         Ok(Self {
             queue: Mutex::new(Some(queue)),
             room: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
-            appends: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
+            events: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
             large: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
             stopped,
             thread: Mutex::new(Some(thread)),
@@ -99,8 +100,8 @@ impl Writer {
         let Load { kib, way } = load;
         let room = match way {
             Way::Large => &self.large,
-            Way::Append { .. } => &self.appends,
-            Way::Other => &self.room,
+            Way::Events { .. } => &self.events,
+            Way::Results { .. } | Way::Other => &self.room,
         };
         let room = Arc::clone(room).acquire_many_owned(kib).await;
         let room = room.map_err(|_| StoreError::Closed)?;
@@ -119,7 +120,7 @@ impl Writer {
     /// Finishes what was sent before and refuses what comes later.
     pub(super) async fn close(&self) {
         self.room.close();
-        self.appends.close();
+        self.events.close();
         self.large.close();
         // An error says that it is closed already.
         let _ = self.send(Message::Close);
@@ -184,6 +185,7 @@ impl State {
         while let Some(group) = self.next() {
             if !group.jobs.is_empty() {
                 let (is_large, is_full) = (group.is_large, group.is_full);
+                let requests = group.jobs.len();
                 let begun_us = self.now_us();
                 self.serve(group);
                 let ended_us = self.now_us();
@@ -191,7 +193,8 @@ impl State {
                     self.waiting.large.took(begun_us, ended_us);
                 } else {
                     self.waiting.large.others();
-                    self.waiting.took(is_full, ended_us - begun_us);
+                    self.waiting
+                        .took(requests, is_full, ended_us - begun_us);
                 }
             }
             // One step after each group: neither starves the other.

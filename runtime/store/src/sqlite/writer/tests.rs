@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::sqlite::schema::open_writer;
-use crate::sqlite::waiting::APPENDS_FIRST;
+use crate::sqlite::waiting::EACH_FIRST;
 
 /// As a batch of events or as code this is large.
 const LARGE: u64 = 128 * 1024;
@@ -247,7 +247,7 @@ async fn who_sends_little_does_not_wait_for_those_who_send_much() {
     for group in 1..commits {
         let batches = flood.iter().filter(|of| **of == group).count();
         let events = 10 * batches + usize::from(group == one);
-        assert!(events <= 2 * APPENDS_FIRST as usize, "{flood:?}");
+        assert!(events <= 2 * EACH_FIRST as usize, "{flood:?}");
     }
 }
 
