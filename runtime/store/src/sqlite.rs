@@ -26,6 +26,7 @@ mod turns;
 mod unit;
 mod value;
 mod waiting;
+mod write_back;
 mod writer;
 
 use std::fs::{File, OpenOptions, TryLockError};

@@ -18,6 +18,7 @@ use rusqlite::Connection;
 
 use super::fault::Work;
 use super::schema;
+use super::write_back::write_back;
 use crate::{Result, StoreError};
 
 /// When what is done, in pages of the log.
@@ -179,7 +180,8 @@ impl Shared {
                         break;
                     }
                 };
-                if let Err(error) = file.sync_data() {
+                // The rest of it is done at once.
+                if let Err(error) = write_back(file).and_then(|()| file.sync_data()) {
                     tracing::warn!(%error, "what was carried over from the write-ahead log cannot be made durable yet");
                 }
                 if written.saturating_sub(carried) < little {

@@ -193,8 +193,7 @@ impl State {
                     self.waiting.large.took(begun_us, ended_us);
                 } else {
                     self.waiting.large.others();
-                    self.waiting
-                        .took(requests, is_full, ended_us - begun_us);
+                    self.waiting.took(requests, is_full, ended_us - begun_us);
                 }
             }
             // One step after each group: neither starves the other.

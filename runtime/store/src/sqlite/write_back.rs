@@ -1,0 +1,83 @@
+//! Brings a file to the disk little by little, so that who waits for the same disk
+//! meanwhile waits for little.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::time::{Duration, Instant};
+
+/// What the disk is given at once, in bytes: some milliseconds' work of a slow one.
+const PORTION: u64 = 512 * 1024;
+
+/// How much longer than a portion took the disk is left to others.
+const REST: u32 = 2;
+
+/// What takes less was on the disk already.
+const SHORT: Duration = Duration::from_micros(100);
+
+/// Has what was written to a file brought to the disk, portion by portion, and rests
+/// after each. What it answers says nothing about what is durable then: for that,
+/// [`File::sync_data`] is to be called, which has little left to do.
+///
+/// # Errors
+/// What the kernel answers.
+pub(super) fn write_back(file: &File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let mut from = 0;
+    while from < length {
+        let begun = now();
+        write_portion(file, from)?;
+        let took = begun.elapsed();
+        if took > SHORT {
+            std::thread::sleep(took * REST);
+        }
+        from += PORTION;
+    }
+    Ok(())
+}
+
+#[allow(unsafe_code, reason = "see the argument inside")]
+fn write_portion(file: &File, from: u64) -> io::Result<()> {
+    let wrong = |_| io::Error::from(io::ErrorKind::FileTooLarge);
+    let from = libc::off64_t::try_from(from).map_err(wrong)?;
+    let bytes = libc::off64_t::try_from(PORTION).map_err(wrong)?;
+    let wait = libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    let flags = wait | libc::SYNC_FILE_RANGE_WRITE;
+    // SAFETY: the call takes a descriptor and numbers, and no memory of ours. The
+    // descriptor is open: `file` is borrowed until it returns. It changes nothing
+    // that could be seen in the file.
+    match unsafe { libc::sync_file_range(file.as_raw_fd(), from, bytes, flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// For how long things take only.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long the disk took says how long it is left to others"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_back_is_all_there_and_errors_are_told() {
+        let mut file = tempfile::tempfile().unwrap();
+        write_back(&file).unwrap();
+        let bytes: Vec<u8> = (0..3 * PORTION + 7).map(|at| at as u8).collect();
+        file.write_all(&bytes).unwrap();
+        write_back(&file).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), bytes.len() as u64);
+        // A file that is no file cannot be: it is as long as it says, though.
+        let (reader, _writer) = std::io::pipe().unwrap();
+        let pipe = File::from(std::os::fd::OwnedFd::from(reader));
+        assert!(write_portion(&pipe, 0).is_err());
+    }
+}
