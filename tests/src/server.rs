@@ -61,6 +61,18 @@ impl Server {
         &self.api
     }
 
+    /// A number among its metrics: of the one with this name, without `ringfence_`,
+    /// and these labels, if it has any.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let text = self.api.get("/metrics").await.text();
+        let number = text.lines().find_map(|line| {
+            let (of, number) = line.strip_prefix("ringfence_")?.split_once(' ')?;
+            (of == name).then_some(number)
+        });
+        let number = number.unwrap_or_else(|| panic!("no `{name}`: {text}"));
+        number.parse().expect("a metric is a number")
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

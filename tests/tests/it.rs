@@ -19,6 +19,7 @@ mod it {
     mod evaluate;
     mod github;
     mod graph;
+    mod headroom;
     mod hostile;
     mod incident;
     mod isolation;

@@ -50,6 +50,8 @@ pub struct Stats {
     pub reserved_bytes: u64,
     /// Results on their way to the disk.
     pub committing: u64,
+    /// Runs that are not cheap that may be made at one moment.
+    pub large_runs_max: u64,
     /// Evaluations that somebody waits for.
     pub evaluations: u64,
     /// Uploads that arrive or wait to be compiled.
@@ -92,6 +94,7 @@ pub(crate) struct Inner {
     pub(crate) draining: AtomicBool,
     /// Memory of all processes, in bytes.
     pub(crate) memory: Arc<AtomicU64>,
+    pub(crate) cpu: Arc<AtomicU64>,
     running: Mutex<Option<Running>>,
 }
 
@@ -174,6 +177,7 @@ impl Engine {
                 evaluations: Arc::new(Mutex::new(Places::new(config.evaluations))),
                 draining: AtomicBool::new(false),
                 memory: Arc::default(),
+                cpu: Arc::default(),
                 running: Mutex::default(),
                 config,
             }),
@@ -245,6 +249,7 @@ impl Engine {
             queue: Arc::clone(&inner.queue),
             clock: Arc::clone(&inner.clock),
             memory: Arc::clone(&inner.memory),
+            cpu: Arc::clone(&inner.cpu),
         };
         background.push(tokio::spawn(watch.run()));
         let committer = Committer {
@@ -343,6 +348,7 @@ impl Engine {
             waiting_memory,
             running,
             reserved_bytes,
+            large_runs_max: self.inner.queue.large_max(),
             committing: self.inner.vitals.committing.load(Ordering::Relaxed),
             evaluations: self.inner.evaluations.lock().taken(),
             uploads_waiting,

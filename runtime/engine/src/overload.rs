@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ringfence_governor::{Level, Pressure, Signs};
+use ringfence_governor::{Headroom, Level, Pressure, Signs};
 use ringfence_model::TenantId;
 use tokio::time::MissedTickBehavior;
 
@@ -20,6 +20,9 @@ pub(crate) struct Watch {
     pub(crate) clock: Arc<dyn Clock>,
     /// Of all processes, in bytes; written by who can read it.
     pub(crate) memory: Arc<AtomicU64>,
+    /// CPU time of this process, in microseconds, if runs are not made in it; 0
+    /// otherwise.
+    pub(crate) cpu: Arc<AtomicU64>,
 }
 
 impl Watch {
@@ -27,14 +30,17 @@ impl Watch {
     pub(crate) async fn run(self) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut headroom = Headroom::default();
         loop {
             ticks.tick().await;
+            let (cpu_us, now_us) = (self.cpu.load(Ordering::Relaxed), self.clock.now_us());
+            self.queue.leave(&mut headroom, cpu_us, now_us);
             let signs = Signs {
                 // The queue knows.
                 is_work_due: false,
                 memory_bytes: self.memory.load(Ordering::Relaxed),
             };
-            if self.queue.look(signs, self.clock.now_us()).is_some() {
+            if self.queue.look(signs, now_us).is_some() {
                 tell(&self.queue.pressure());
             }
         }
@@ -79,6 +85,16 @@ impl Engine {
     /// a second by who embeds the engine; otherwise memory does not count.
     pub fn set_memory(&self, bytes: u64) {
         self.inner.memory.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Says how much CPU time this process has used, in microseconds. To be said
+    /// some times a second by who embeds the engine; otherwise large runs leave no
+    /// cores free. Where runs are made in this process it is not used, because it
+    /// does not tell the server from them.
+    pub fn set_cpu(&self, us: u64) {
+        if !self.inner.executor.runners.are_in_this_process() {
+            self.inner.cpu.store(us, Ordering::Relaxed);
+        }
     }
 
     /// What a tenant may send from now on.

@@ -62,6 +62,8 @@ pub(crate) struct State {
     space: Space,
     lifetimes: u64,
     running: u64,
+    /// Express lanes without work.
+    express_waiting: usize,
     waiting: u64,
     closed: bool,
 }

@@ -81,6 +81,8 @@ struct Host {
     now: u64,
     serials: Vec<usize>,
     waiting: Vec<VecDeque<Piece>>,
+    /// How many large runs there may be at one moment.
+    large_max: usize,
     /// What the runs that ended cost.
     ended: Vec<u64>,
     /// When work of each was dispatched last, and the longest time between.
@@ -113,11 +115,18 @@ impl Host {
             now: 0,
             serials: vec![0; count],
             waiting: vec![VecDeque::new(); count],
+            large_max: usize::MAX,
             ended: vec![0; count],
             latest: vec![0; count],
             longest: vec![0; count],
             specs,
         }
+    }
+
+    fn with_large_max(mut self, large_max: usize) -> Self {
+        self.large_max = large_max;
+        assert!(!self.scheduler.set_large_max(large_max), "it is not more");
+        self
     }
 
     fn push(&mut self, owner: usize) {
@@ -181,16 +190,18 @@ impl Host {
             expected: piece.expected,
             wanted: true,
         });
+        let large = self.under_way().filter(|run| !run.is_cheap()).count();
         let Some(dispatch) = dispatch else {
-            let is_worker = matches!(lane, Lane::Worker { .. });
-            assert!(!is_worker || !self.may_go_on(), "a worker idles");
+            let must_work = matches!(lane, Lane::Worker { .. }) && large < self.large_max;
+            assert!(!must_work || !self.may_go_on(), "a worker idles");
             return;
         };
         let piece = dispatch.item;
         if let Lane::Express { workers } = lane {
-            let large = self.under_way().filter(|run| !run.is_cheap()).count();
-            assert!(piece.is_cheap() && large == workers as usize, "{piece:?}");
+            let most = self.large_max.min(workers as usize);
+            assert!(piece.is_cheap() && large == most, "{piece:?}");
         }
+        assert!(piece.is_cheap() || large < self.large_max, "{piece:?}");
         assert!(self.running(piece.owner) < self.specs[piece.owner].concurrent);
         assert!(!self.under_way().any(|run| piece.is_blocked_by(run)));
         let waiting = &mut self.waiting[piece.owner];
@@ -288,21 +299,22 @@ fn any_spec() -> impl Strategy<Value = Spec> {
 /// Let l be the most that a run of a tenant costs, is charged or is taken for,
 /// over its weight, and D the lanes. Who is dispatched has a start tag that is
 /// ahead of another's by no more than the other's next piece counts, which is
-/// l of the other, or twice that because of classes; an express lane lets it be
-/// ahead by `AHEAD`, if that is more, and who has little to do may be by
+/// l of the other, or twice that because of classes; where cheap work goes ahead, on
+/// an express lane or on a worker that may take no large work, it may be ahead by
+/// `AHEAD`, if that is more, and who has little to do may be by
 /// `BRIEF_BUSY`, because something of it waits all the time. Before that, and
 /// until the next dispatch, what was charged for runs under way may still be
 /// corrected: up to l for each of them, and there are D. So the lead is at most
 /// 2 l_g + D max(l_f, l_g), the lag the same with f and g exchanged, and the way from
 /// one to the other their sum. (Of start-time fair queueing for D workers and
 /// costs that are known, Jin et al. state (D + 1)(l_f + l_g).)
-fn bound(all: &[Spec], pair: [usize; 2], lanes: usize, express: bool) -> f64 {
+fn bound(all: &[Spec], pair: [usize; 2], lanes: usize, goes_ahead: bool) -> f64 {
     let specs = pair.map(|at| &all[at]);
     let brief = |spec: &Spec| BRIEF_BUSY as f64 / spec.weight as f64;
     let brief: f64 = specs.map(brief).iter().sum();
     let [f, g] = specs.map(|spec| spec.most() as f64 / spec.weight as f64);
     let ahead = |spec: &Spec| AHEAD as f64 / spec.weight as f64;
-    let ahead = if express {
+    let ahead = if goes_ahead {
         specs.map(ahead).iter().sum()
     } else {
         0.0
@@ -321,8 +333,10 @@ proptest! {
         specs in backlogged(),
         workers in 1u32..5,
         express in 0usize..2,
+        large_max in 1usize..5,
     ) {
-        let mut host = Host::new(workers, express, specs.clone());
+        let host = Host::new(workers, express, specs.clone());
+        let mut host = host.with_large_max(large_max);
         let count = specs.len();
         let mut range = vec![(f64::MAX, f64::MIN); count * count];
         host.work(3 * SECOND, |host| {
@@ -335,7 +349,8 @@ proptest! {
         let lanes = workers as usize + express;
         for (pair, (least, most)) in range.into_iter().enumerate() {
             let pair = [pair / count, pair % count];
-            let bound = bound(&specs, pair, lanes, express > 0);
+            let goes_ahead = express > 0 || large_max < workers as usize;
+            let bound = bound(&specs, pair, lanes, goes_ahead);
             let got = most - least;
             prop_assert!(got <= bound, "{got} of {bound}: {pair:?} of {specs:?}");
         }
@@ -348,8 +363,10 @@ proptest! {
         specs in backlogged(),
         workers in 1u32..3,
         express in 0usize..2,
+        large_max in 1usize..3,
     ) {
-        let mut host = Host::new(workers, express, specs.clone());
+        let host = Host::new(workers, express, specs.clone());
+        let mut host = host.with_large_max(large_max);
         let weights: u64 = specs.iter().map(|spec| spec.weight).sum();
         for _ in 0..2 {
             let before: Vec<u64> = (0..specs.len()).map(|owner| host.served(owner)).collect();
@@ -367,18 +384,20 @@ proptest! {
     }
 
     /// Whatever comes and whenever: nobody has more runs at once than its share
-    /// says, subjects are served one after the other and in order, no worker
-    /// idles while there is work for it, an express lane takes cheap work only
-    /// (the host looks at each dispatch), and all is done in the end.
+    /// says, subjects are served one after the other and in order, no more large
+    /// runs are made than may be, no worker idles otherwise while there is work, an
+    /// express lane takes cheap work only (the host looks at each dispatch), and all
+    /// is done in the end.
     #[test]
     fn whatever_comes_is_done_in_order_and_no_worker_idles(
         specs in prop::collection::vec(any_spec(), 1..6),
         workers in 1u32..5,
         express in 0usize..3,
+        large_max in 1usize..5,
         arrivals in prop::collection::vec((0usize..6, 0u64..LONG, 1usize..8), 1..60),
     ) {
         let count = specs.len();
-        let mut host = Host::new(workers, express, specs);
+        let mut host = Host::new(workers, express, specs).with_large_max(large_max);
         for (owner, pause, pieces) in arrivals {
             for _ in 0..pieces {
                 host.push(owner % count);
@@ -485,18 +504,18 @@ fn small_work_is_served_smoothly_beside_large() {
     assert!(fair < plain / 8, "{fair} of {plain}");
 }
 
-/// All workers make runs of 20 ms; a cheap run that comes does not wait for
-/// one to end.
+/// All that may make runs of 20 ms; a cheap run that comes does not wait for
+/// one to end, where there is an express lane, or a worker may not make large ones.
 #[test]
 fn cheap_work_does_not_wait_for_large_to_end() {
     let cheap = 50 * FUEL_PER_MICROSECOND;
-    let waits = |express| {
+    let waits = |express, large_max| {
         let mut specs = vec![Spec::backlogged(1, vec![(LONG, Some(LONG))]); 4];
         specs.push(Spec {
             is_backlogged: false,
             ..Spec::backlogged(1, vec![(cheap, Some(cheap))])
         });
-        let mut host = Host::new(2, express, specs);
+        let mut host = Host::new(2, express, specs).with_large_max(large_max);
         let mut most = 0;
         for _ in 0..200 {
             host.work(host.now + 7 * SECOND / 1_000, |_| {});
@@ -509,8 +528,8 @@ fn cheap_work_does_not_wait_for_large_to_end() {
         }
         most
     };
-    assert!(waits(0) > LONG / 4);
-    assert_eq!(waits(1), 0);
+    assert!(waits(0, 2) > LONG / 4);
+    assert_eq!((waits(1, 2), waits(0, 1), waits(1, 1)), (0, 0, 0));
 }
 
 /// Fuel does not count where work is served in the order in which it came.

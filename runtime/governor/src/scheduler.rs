@@ -88,8 +88,9 @@ pub struct Scheduler<T> {
     virtual_time: u128,
     /// Of all who have work, also under way.
     weights: u64,
-    /// Runs under way that are not cheap.
+    /// Runs under way that are not cheap, and how many there may be.
     large: usize,
+    large_max: usize,
     generations: u64,
     batches: u64,
     /// Work that waits for its turn only, of all tenants.
@@ -116,6 +117,7 @@ impl<T> Default for Scheduler<T> {
             virtual_time: 0,
             weights: 0,
             large: 0,
+            large_max: usize::MAX,
             generations: 0,
             batches: 0,
             ready: 0,
@@ -214,6 +216,19 @@ impl<T> Scheduler<T> {
     /// do may begin something until there are twice as many.
     pub fn set_results_max(&mut self, most: usize) {
         self.places_max = most.max(1);
+    }
+
+    /// So many runs that are not cheap may be under way, at least one. Where that is
+    /// fewer than there are workers, the others take cheap runs only. Only where
+    /// tenants are served by their shares. Answers whether it is more than before.
+    pub fn set_large_max(&mut self, most: usize) -> bool {
+        let before = std::mem::replace(&mut self.large_max, most.max(1));
+        self.large_max > before
+    }
+
+    /// How many runs that are not cheap may be under way.
+    pub fn large_max(&self) -> usize {
+        self.large_max
     }
 
     /// Whether nothing of a tenant is taken, because it is paused, or all are.
@@ -318,11 +333,11 @@ impl<T> Scheduler<T> {
         mut needs: impl FnMut(&T) -> Needs,
     ) -> Option<Dispatch<T>> {
         let who = self.who()?;
-        let is_express = matches!(batch.lane, Lane::Express { .. });
+        // Then what is not cheap is never taken.
+        let is_cheap_only = self.is_cheap_only(batch.lane);
         let mut looks = 0;
         while let Some((at, virtual_time)) = self.next(batch.lane, who) {
-            // What is not cheap is never taken by an express lane.
-            let may_look = self.order == Order::Fair && (looks < LOOKS_MAX || is_express);
+            let may_look = self.order == Order::Fair && (looks < LOOKS_MAX || is_cheap_only);
             match self.take(at, batch, may_look, &mut needs) {
                 Some(Taken::Work(dispatch)) => {
                     self.virtual_time = self.virtual_time.max(virtual_time);
@@ -334,7 +349,7 @@ impl<T> Scheduler<T> {
                 Some(Taken::Otherwise | Taken::Unwanted) | None => return None,
             }
         }
-        if is_express || who == Who::Brief {
+        if is_cheap_only || who == Who::Brief {
             return None;
         }
         // A tenant that may not run more at one moment can go on in a batch
@@ -368,8 +383,8 @@ impl<T> Scheduler<T> {
     /// Whose turn it is, and the least start tag.
     fn next(&mut self, lane: Lane, who: Who) -> Option<(usize, u128)> {
         let stagger = match (self.order, lane) {
-            (Order::Fair, Lane::Express { workers }) => return self.next_cheap(workers, who),
-            (_, Lane::Express { .. }) => return None,
+            (_, Lane::Express { workers }) if !self.is_express(workers) => return None,
+            _ if self.is_cheap_only(lane) => return self.next_cheap(who),
             (Order::Fair, lane) => lane.stagger(),
             (Order::StartTime | Order::Fifo, _) => Stagger::START,
         };
@@ -386,23 +401,35 @@ impl<T> Scheduler<T> {
         Some((at, all.least_start))
     }
 
-    /// Whose cheap work is next for an express lane: nobody's if that would be
+    fn is_cheap_only(&self, lane: Lane) -> bool {
+        let is_at_max = self.order == Order::Fair && self.large >= self.large_max;
+        is_at_max || matches!(lane, Lane::Express { .. })
+    }
+
+    /// Whose cheap work is next where the rest must wait: nobody's if that would be
     /// too far ahead of work that waits for a worker.
-    fn next_cheap(&self, workers: u32, who: Who) -> Option<(usize, u128)> {
-        if self.large < workers as usize {
-            return None;
-        }
+    fn next_cheap(&self, who: Who) -> Option<(usize, u128)> {
         let Next { all, brief } = self.turns.next_cheap()?;
-        let cheap = match who {
-            Who::All => all,
-            Who::Brief => brief?,
-        };
         let Some(waits) = self.turns.next_large() else {
+            let cheap = match who {
+                Who::All => all,
+                Who::Brief => brief?,
+            };
             return Some((cheap.at, all.least_start));
         };
-        let ahead = self.queues[cheap.at].as_ref()?.scaled(AHEAD);
+        let least_start = all.least_start.min(waits.start);
+        let forgiven = scaled(BRIEF_AHEAD, self.weights);
+        if let Some(brief) = brief
+            && brief.tag <= least_start.saturating_add(forgiven)
+        {
+            return Some((brief.at, least_start));
+        }
+        if who == Who::Brief {
+            return None;
+        }
+        let ahead = self.queues[all.at].as_ref()?.scaled(AHEAD);
         let bound = waits.finish.max(waits.start.saturating_add(ahead));
-        (cheap.tag <= bound).then_some((cheap.at, all.least_start.min(waits.start)))
+        (all.tag <= bound).then_some((all.at, least_start))
     }
 
     fn take(
@@ -424,7 +451,8 @@ impl<T> Scheduler<T> {
 
     /// Whether an express lane may find work, beside so many workers.
     pub fn is_express(&self, workers: u32) -> bool {
-        self.order == Order::Fair && self.large >= workers as usize && self.turns.has_cheap()
+        let large_max = self.large_max.min(workers as usize);
+        self.order == Order::Fair && self.large >= large_max && self.turns.has_cheap()
     }
 
     /// How much work waits for its turn only.

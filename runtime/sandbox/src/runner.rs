@@ -161,6 +161,12 @@ pub trait Runners: Send + Sync + 'static {
     fn express_runner(&self) -> io::Result<Box<dyn Runner>> {
         self.runner()
     }
+
+    /// Whether runs are made on threads of this process, so that its CPU time is
+    /// also theirs.
+    fn are_in_this_process(&self) -> bool {
+        true
+    }
 }
 
 /// Asks an upload's code for its manifest where the server's own process must

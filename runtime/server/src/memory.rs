@@ -1,9 +1,10 @@
-//! How much memory this process and its children hold.
+//! What the host has given to this process and its children: memory, and CPU time.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::time::MissedTickBehavior;
 
 use crate::app::App;
@@ -18,6 +19,7 @@ pub(crate) async fn watch(app: Arc<App>) {
     let mut is_known = true;
     loop {
         ticks.tick().await;
+        app.engine.set_cpu(cpu_us());
         // What the kernel keeps in memory: nothing here waits for a disk.
         match in_use() {
             Ok(bytes) => {
@@ -32,6 +34,15 @@ pub(crate) async fn watch(app: Arc<App>) {
             Err(_) => {}
         }
     }
+}
+
+/// CPU time of all threads of this process, in microseconds.
+fn cpu_us() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    // Neither is negative for a clock that counts from the process's start.
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds * 1_000_000 + nanos / 1_000
 }
 
 /// Memory in bytes: what each process has for itself, and what they share
@@ -81,6 +92,16 @@ fn children() -> io::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_is_seen() {
+        let before = cpu_us();
+        let mut number = 1u64;
+        while cpu_us() < before + 1_000 {
+            number = std::hint::black_box(number.wrapping_mul(3));
+        }
+        assert!(before > 0);
+    }
 
     #[test]
     fn what_is_held_is_seen() {

@@ -275,6 +275,7 @@ struct Moment {
     waiting_memory: Gauge,
     running: Gauge,
     committing: Gauge,
+    large_runs_max: Gauge,
     evaluations: Gauge,
     reserved: Gauge,
     workers: Gauge,
@@ -319,6 +320,10 @@ impl Moment {
             committing: gauge(
                 "commits_waiting",
                 "Results of executions on their way to the disk",
+            ),
+            large_runs_max: gauge(
+                "large_runs_max",
+                "Executions that are not cheap that may run at one moment",
             ),
             evaluations: gauge("evaluations_waiting", "Evaluations that somebody waits for"),
             uploads_waiting: gauge(
@@ -513,6 +518,8 @@ impl Metrics {
         self.moment.waiting_memory.set(signed(stats.waiting_memory));
         self.moment.running.set(signed(stats.running));
         self.moment.committing.set(signed(stats.committing));
+        let large_runs_max = signed(stats.large_runs_max);
+        self.moment.large_runs_max.set(large_runs_max);
         self.moment.code.set(&stats.code);
         let moment = &self.moment;
         moment.evaluations.set(signed(stats.evaluations));

@@ -12,16 +12,6 @@ const EVENTS: usize = 150;
 const SUBJECTS: usize = 5;
 const MIB: u64 = 1024 * 1024;
 
-async fn metric(server: &Server, name: &str) -> u64 {
-    let text = server.operator().get("/metrics").await.text();
-    let value = text.lines().find_map(|line| {
-        let (of, value) = line.split_once(' ')?;
-        (of == format!("ringfence_{name}")).then(|| value.to_owned())
-    });
-    let value = value.unwrap_or_else(|| panic!("no `{name}`: {text}"));
-    value.parse().expect("a metric is a number")
-}
-
 /// Tenants with backlogs of 2 MiB each, where 1 MiB may be in memory of all of
 /// them: it is not more, and after a kill each subject goes on in its order.
 #[tokio::test]
@@ -39,13 +29,13 @@ async fn backlogs_of_many_tenants_are_bounded_and_survive_in_order() {
         for (tenant, sent) in tenants.iter().zip(&mut sent) {
             let events: Vec<Value> = (from..from + 30).map(large).collect();
             sent.extend(tenant.send(&events).await);
-            largest = largest.max(metric(&server, "waiting_memory_bytes").await);
+            largest = largest.max(server.metric("waiting_memory_bytes").await);
         }
     }
     server.kill();
     server.restart().await;
-    while metric(&server, "events_waiting").await > 0 {
-        largest = largest.max(metric(&server, "waiting_memory_bytes").await);
+    while server.metric("events_waiting").await > 0 {
+        largest = largest.max(server.metric("waiting_memory_bytes").await);
         sleep(Duration::from_millis(10)).await;
     }
     let least = TENANTS as u64 * 32 * 1024;
@@ -97,19 +87,19 @@ async fn rules_leave_memory_and_come_back_without_being_compiled() {
     for (rule, _) in RULES {
         acme.activate(rule).await;
     }
-    assert_eq!(metric(&server, "components_compiled_total").await, 4);
+    assert_eq!(server.metric("components_compiled_total").await, 4);
     for compiled in [4, 0] {
         for _ in 0..3 {
             for (_, ty) in RULES {
                 let data = json!({"n": 0, "priority": "urgent", "from": "eve", "spam": true});
                 let stories = acme.run(&[event(ty, "s", data)]).await;
                 assert_eq!(stories[0]["state"], "done", "{}", stories[0]);
-                let bytes = metric(&server, "components_memory_bytes").await;
+                let bytes = server.metric("components_memory_bytes").await;
                 assert!(bytes <= MIB, "{bytes} bytes of code in memory");
             }
         }
-        assert_eq!(metric(&server, "components_compiled_total").await, compiled);
-        let loaded = metric(&server, "components_loaded_total").await;
+        assert_eq!(server.metric("components_compiled_total").await, compiled);
+        let loaded = server.metric("components_loaded_total").await;
         assert!(loaded > 0, "there was room for all");
         server.stop().await;
         server.restart().await;

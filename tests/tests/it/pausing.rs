@@ -32,21 +32,13 @@ async fn conversations(tenant: &Tenant, count: usize) -> Vec<String> {
     tenant.send(&(0..count).map(of).collect::<Vec<_>>()).await
 }
 
-/// A number among the metrics.
-async fn metric(server: &Server, name: &str) -> u64 {
-    let text = server.operator().get("/metrics").await.text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.unwrap_or_else(|| panic!("no {name}: {text}"));
-    number.trim().parse().unwrap()
-}
-
 /// Waits until so many runs are under way, and have been for a while: what was
 /// only taken to be run is not ended, but given back.
 async fn until_running(server: &Server, count: u64) {
     let running = async {
         let mut seen = 0;
         while seen < 20 {
-            let is_so = metric(server, "ringfence_executions_running ").await >= count;
+            let is_so = server.metric("executions_running").await >= count;
             seen = if is_so { seen + 1 } else { 0 };
             sleep(Duration::from_millis(25)).await;
         }
@@ -57,7 +49,7 @@ async fn until_running(server: &Server, count: u64) {
 /// Waits until nothing is under way.
 async fn until_idle(server: &Server) {
     let idle = async {
-        while metric(server, "ringfence_executions_running ").await > 0 {
+        while server.metric("executions_running").await > 0 {
             sleep(Duration::from_millis(10)).await;
         }
     };
@@ -98,11 +90,8 @@ async fn a_paused_tenant_runs_nothing_until_it_is_resumed() {
     let receipt = post(&acme.api, &acme.path("/pause")).await;
     assert!(number(&receipt, "interrupted") >= 1, "{receipt}");
     until_idle(&server).await;
-    assert_eq!(
-        metric(&server, "ringfence_paused{what=\"tenant\"} ").await,
-        1
-    );
-    assert!(metric(&server, "ringfence_runs_interrupted_total ").await >= 1);
+    assert_eq!(server.metric("paused{what=\"tenant\"}").await, 1);
+    assert!(server.metric("runs_interrupted_total").await >= 1);
     let view = acme.get("").await;
     assert_eq!(view["paused"]["by"], "tenant", "{view}");
     // It accepts, and others go on.
@@ -169,7 +158,7 @@ async fn a_paused_host_accepts_and_runs_nothing() {
     assert_eq!(calm.counts().await.waiting, 20);
     assert_eq!(acme.executions("").await.len(), made);
     until_idle(&server).await;
-    assert_eq!(metric(&server, "ringfence_paused{what=\"host\"} ").await, 1);
+    assert_eq!(server.metric("paused{what=\"host\"}").await, 1);
     // A tenant that is paused on its own stays so when the host goes on.
     post(&operator, &acme.path("/pause")).await;
     let receipt = post(&operator, "/v1/resume").await;

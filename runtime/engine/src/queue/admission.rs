@@ -1,7 +1,7 @@
 //! What a tenant may add: by its rate, by what waits of it, and by how the
 //! host is.
 
-use ringfence_governor::{Allowance, Level, Pressure, Rate, Signs, TurnedAway};
+use ringfence_governor::{Allowance, Headroom, Level, Pressure, Rate, Signs, TurnedAway};
 use ringfence_model::{Limits, TenantId};
 
 use super::{Queue, State, Window};
@@ -126,6 +126,24 @@ impl Queue {
             ..signs
         };
         state.overload.look(signs, now_us)
+    }
+}
+
+impl Queue {
+    /// How many large runs may be made at one moment.
+    pub(crate) fn large_max(&self) -> u64 {
+        let large_max = self.state.lock().scheduler.large_max() as u64;
+        large_max.min(self.workers.into())
+    }
+
+    /// Leaves the server the cores that it needs, after it has used so much CPU
+    /// time.
+    pub(crate) fn leave(&self, headroom: &mut Headroom, cpu_us: u64, now_us: u64) {
+        let large_max = headroom.large_max(cpu_us, self.workers, now_us);
+        let state = &mut *self.state.lock();
+        if state.scheduler.set_large_max(large_max) {
+            self.wake_all(state);
+        }
     }
 }
 

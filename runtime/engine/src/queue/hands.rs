@@ -39,14 +39,19 @@ impl Queue {
                 state.running += work.len() as u64;
                 let now_us = self.clock.now_us();
                 state.dispatched(&work, now_us);
-                self.wake_express(&state);
+                self.wake_for_cheap(&state);
                 return Some(work);
             }
-            let more = match takes.lane {
-                Lane::Worker { .. } => &self.work,
-                Lane::Express { .. } => &self.express,
+            let is_timed_out = match takes.lane {
+                Lane::Worker { .. } => self.work.wait_for(&mut state, IDLE).timed_out(),
+                Lane::Express { .. } => {
+                    state.express_waiting += 1;
+                    let waited = self.express.wait_for(&mut state, IDLE);
+                    state.express_waiting -= 1;
+                    waited.timed_out()
+                }
             };
-            if more.wait_for(&mut state, IDLE).timed_out() {
+            if is_timed_out {
                 MutexGuard::unlocked(&mut state, &mut *idle);
             }
         }
@@ -54,21 +59,28 @@ impl Queue {
 
     /// There may be work for one more worker.
     pub(super) fn wake_one(&self, state: &State) {
-        self.work.notify_one();
-        self.wake_express(state);
+        if !self.wake_for_cheap(state) {
+            self.work.notify_one();
+        }
     }
 
     /// There may be work for all workers.
     pub(super) fn wake_all(&self, state: &State) {
-        self.work.notify_all();
-        self.wake_express(state);
+        if !self.wake_for_cheap(state) {
+            self.work.notify_all();
+        }
     }
 
-    /// An express lane sleeps while workers can do all.
-    fn wake_express(&self, state: &State) {
-        if state.scheduler.is_express(self.workers) {
+    /// While workers may take cheap work only, or are all at work, an express lane
+    /// takes it; a worker helps where none is free. Answers whether that is so.
+    fn wake_for_cheap(&self, state: &State) -> bool {
+        let is_express = state.scheduler.is_express(self.workers);
+        if is_express && state.express_waiting > 0 {
             self.express.notify_one();
+        } else if is_express {
+            self.work.notify_one();
         }
+        is_express
     }
 
     /// The run that had this ticket used this much fuel, and so much of the disk

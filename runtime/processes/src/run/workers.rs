@@ -158,6 +158,10 @@ impl Runners for Workers {
     fn express_runner(&self) -> io::Result<Box<dyn Runner>> {
         self.tending(Lane::express(Arc::clone(&self.setting)))
     }
+
+    fn are_in_this_process(&self) -> bool {
+        false
+    }
 }
 
 impl Describer for Workers {

@@ -1,0 +1,41 @@
+//! A server that has much to do keeps cores for it, whatever rules take.
+
+use std::time::Duration;
+
+use ringfence_tests::{Server, event};
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+/// For what takes a second or two on a machine without other work.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks for the metrics until so many large runs may be made at one moment. To ask
+/// is work for the server: with no pause, it needs a core for that.
+async fn until(server: &Server, large_runs_max: u64, pause: Duration) {
+    let reached = async {
+        while server.metric("large_runs_max").await != large_runs_max {
+            sleep(pause).await;
+        }
+    };
+    let reached = timeout(PATIENCE, reached).await;
+    assert!(reached.is_ok(), "it does not come to {large_runs_max}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_runs_leave_cores_to_a_server_that_needs_them() {
+    let server = Server::start_with("workers = 2\n").await;
+    until(&server, 2, Duration::from_millis(250)).await;
+    let tenant = server.tenant("acme").await;
+    tenant.activate("use-up").await;
+    let ask = || until(&server, 1, Duration::ZERO);
+    tokio::join!(ask(), ask(), ask(), ask());
+    // One at a time, and all of them: 20 of a million turns.
+    let large = |n: usize| {
+        let data = json!({"turns": 1_000_000});
+        event("limits.use", &format!("s-{n}"), data)
+    };
+    tenant.send(&(0..20).map(large).collect::<Vec<_>>()).await;
+    let counts = tenant.settle().await;
+    assert_eq!((counts.done, counts.dead_lettered), (20, 0));
+    until(&server, 2, Duration::from_millis(250)).await;
+}
