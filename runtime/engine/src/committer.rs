@@ -23,7 +23,8 @@ use crate::unsaved::Unsaved;
 use crate::vitals::{Counted, Vitals};
 
 /// Results that the store has at one moment, at most; more wait in their channel,
-/// and stop the workers when it is full.
+/// and stop the workers when it is full. Fewer are under way as a rule, because work
+/// waits before it is run.
 const UNDER_WAY_MAX: usize = 512;
 
 /// How long to wait after the store failed.
@@ -73,9 +74,19 @@ impl Committer {
         }
     }
 
-    async fn commit(&self, (step, commit): (Step, RunCommit)) -> Answered {
+    /// Commits a step. Its request is sent when this is polled first, and then all of
+    /// it: tokio would have those that one task polls beyond a number wait, and turn
+    /// their order.
+    fn commit(&self, it: (Step, RunCommit)) -> impl Future<Output = Answered> {
+        tokio::task::unconstrained(self.commit_step(it))
+    }
+
+    async fn commit_step(&self, (mut step, commit): (Step, RunCommit)) -> Answered {
         let outcome = self.store.commit(vec![commit]).await.and_then(only);
         if outcome.is_err() {
+            // At once, so that nobody builds on it while this waits.
+            self.forget(&mut step);
+            self.give_back(&step, step.draw);
             tokio::time::sleep(RETRY).await;
         }
         (step, outcome)
@@ -122,7 +133,10 @@ impl Committer {
         drop(vitals);
         if let Some(error) = cause {
             tracing::error!(%error, steps = failed.len(), "results cannot be made durable; their runs will be repeated");
-            released.extend(failed.into_iter().map(|step| self.failed(step)));
+            released.extend(failed.into_iter().map(|mut step| {
+                step.completes = false;
+                step.released()
+            }));
         }
         self.release(released);
         again
@@ -249,14 +263,6 @@ impl Committer {
         step.draw = commit.draw;
         step.dead_letters = step::dead_letters(&commit);
         (step, commit)
-    }
-
-    /// Its run will be repeated.
-    fn failed(&self, mut step: Step) -> Released {
-        self.forget(&mut step);
-        self.give_back(&step, step.draw);
-        step.completes = false;
-        step.released()
     }
 
     fn release(&self, released: Vec<Released>) {

@@ -30,7 +30,7 @@ pub(crate) use admission::why;
 pub(crate) use hands::Released;
 
 /// How much may be under way of all tenants: it runs, or its result is on its way
-/// to the disk. So many results fill two transactions, one that is written and one
+/// to the disk. It is what two transactions hold at first, one that is written and one
 /// that comes together meanwhile.
 const RESULTS_MAX: usize = 128;
 

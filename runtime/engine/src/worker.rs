@@ -146,7 +146,7 @@ impl Worker {
             runner.run(&tasks, &mut batch);
         }
         drop(batch);
-        // An express lane is beside workers that are all at work.
+        // An express lane is beside workers that are at work.
         if let Lane::Worker { .. } = self.lane {
             let busy_us = self.clock.now_us().saturating_sub(taken_us);
             self.vitals.busy.add(busy_us);

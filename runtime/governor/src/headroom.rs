@@ -27,22 +27,29 @@ pub struct Headroom {
 
 impl Headroom {
     /// The server's threads have used so much CPU time since the process began,
-    /// in microseconds, without what runs took. Answers how many large runs may be
-    /// under way, with so many workers: at least one.
-    pub fn large_max(&mut self, used_us: u64, workers: u32, now_us: u64) -> usize {
+    /// in microseconds, without what runs took; 0 if that is not known. Answers how
+    /// many large runs may be under way, with so many workers and cores: at least one.
+    pub fn large_max(&mut self, used_us: u64, (workers, cores): (u32, u32), now_us: u64) -> usize {
+        let workers = workers.max(1);
+        if used_us == 0 {
+            return workers as usize;
+        }
         if let Some((seen_us, seen_used_us)) = self.seen.replace((now_us, used_us)) {
             let of = |now: u64, before: u64| now.saturating_sub(before) as f64;
             self.used.add(of(used_us, seen_used_us), HALF_US, now_us);
             self.passed.add(of(now_us, seen_us), HALF_US, now_us);
         }
         let passed = self.passed.get(HALF_US, now_us);
-        let cores = match passed > 0.0 {
-            true => self.used.get(HALF_US, now_us) / passed,
+        let left = match passed > 0.0 {
+            true => LEFT * self.used.get(HALF_US, now_us) / passed,
             false => 0.0,
         };
-        let left = f64::from(workers) - LEFT * cores;
+        if left < 0.5 {
+            return workers as usize;
+        }
         // It is at least one, and at most the workers.
-        left.round().clamp(1.0, f64::from(workers.max(1))) as usize
+        let most = (f64::from(cores) - left).round();
+        most.clamp(1.0, f64::from(workers)) as usize
     }
 }
 
@@ -52,47 +59,47 @@ mod tests {
 
     const S: u64 = 1_000_000;
 
-    /// With so many workers, and a server that has used this much of a core for ten
-    /// seconds.
-    fn settled(headroom: &mut Headroom, workers: u32, cores: f64, from_us: u64) -> usize {
+    /// With so many workers and cores, and a server that has used this much of a core
+    /// for ten seconds.
+    fn settled(headroom: &mut Headroom, there: (u32, u32), used: f64, from_us: u64) -> usize {
         let mut most = 0;
         for quarter in 0..40 {
             let now_us = from_us + quarter * S / 4;
-            let before = headroom.seen.map_or(0, |(_, used_us)| used_us);
-            let used_us = before + (cores * (S / 4) as f64) as u64;
-            most = headroom.large_max(used_us, workers, now_us);
+            let before = headroom.seen.map_or(1, |(_, used_us)| used_us);
+            let used_us = before + (used * (S / 4) as f64) as u64;
+            most = headroom.large_max(used_us, there, now_us);
         }
         most
     }
 
     #[test]
     fn a_server_that_works_has_cores_of_its_own() {
-        for (workers, cores, expected) in [
-            (2, 0.0, 2),
-            (2, 0.3, 2),
-            (2, 0.5, 1),
-            (2, 1.9, 1),
-            (1, 0.9, 1),
-            (8, 0.2, 8),
-            (8, 2.0, 5),
-            (8, 8.0, 1),
+        for (there, used, expected) in [
+            ((2, 2), 0.0, 2),
+            ((2, 2), 0.3, 2),
+            ((2, 2), 0.5, 1),
+            ((2, 2), 1.9, 1),
+            ((1, 1), 0.9, 1),
+            ((8, 8), 0.2, 8),
+            ((8, 8), 2.0, 5),
+            ((8, 8), 8.0, 1),
+            // Fewer workers than cores leave some anyway, and more leave none.
+            ((2, 16), 2.0, 2),
+            ((8, 4), 0.2, 8),
+            ((8, 4), 1.0, 3),
         ] {
-            let most = settled(&mut Headroom::default(), workers, cores, 0);
-            assert_eq!(most, expected, "{workers} {cores}");
+            let most = settled(&mut Headroom::default(), there, used, 0);
+            assert_eq!(most, expected, "{there:?} {used}");
         }
     }
 
     #[test]
     fn it_follows_what_the_server_does_within_seconds() {
-        let mut headroom = Headroom::default();
-        assert_eq!(
-            headroom.large_max(5 * S, 2, 77 * S),
-            2,
-            "the first look says nothing"
-        );
-        assert_eq!(settled(&mut headroom, 2, 1.0, 78 * S), 1);
-        assert_eq!(settled(&mut headroom, 2, 0.1, 88 * S), 2);
-        // A clock that stands still, or goes back, is no harm.
-        assert_eq!(headroom.large_max(0, 2, 0), 2);
+        let (mut headroom, there) = (Headroom::default(), (2, 2));
+        assert_eq!(headroom.large_max(0, there, 76 * S), 2, "it is not known");
+        let first = headroom.large_max(50 * S, there, 77 * S);
+        assert_eq!(first, 2, "nobody knows since when");
+        assert_eq!(settled(&mut headroom, there, 1.0, 78 * S), 1);
+        assert_eq!(settled(&mut headroom, there, 0.1, 88 * S), 2);
     }
 }

@@ -28,8 +28,8 @@ pub enum Lane {
         /// How many there are.
         of: u32,
     },
-    /// One that takes cheap work only, while so many workers make runs that are
-    /// not cheap.
+    /// One that takes cheap work only, while so many workers, or as many as may,
+    /// make runs that are not cheap.
     Express {
         /// How many workers there are.
         workers: u32,

@@ -410,26 +410,24 @@ impl<T> Scheduler<T> {
     /// too far ahead of work that waits for a worker.
     fn next_cheap(&self, who: Who) -> Option<(usize, u128)> {
         let Next { all, brief } = self.turns.next_cheap()?;
-        let Some(waits) = self.turns.next_large() else {
-            let cheap = match who {
-                Who::All => all,
-                Who::Brief => brief?,
-            };
-            return Some((cheap.at, all.least_start));
-        };
-        let least_start = all.least_start.min(waits.start);
-        let forgiven = scaled(BRIEF_AHEAD, self.weights);
-        if let Some(brief) = brief
-            && brief.tag <= least_start.saturating_add(forgiven)
-        {
+        let waits = self.turns.next_large();
+        let least_start = waits.map_or(u128::MAX, |waits| waits.start);
+        let least_start = least_start.min(all.least_start);
+        let forgiven = least_start.saturating_add(scaled(BRIEF_AHEAD, self.weights));
+        if let Some(brief) = brief.filter(|brief| brief.tag <= forgiven) {
             return Some((brief.at, least_start));
         }
         if who == Who::Brief {
             return None;
         }
-        let ahead = self.queues[all.at].as_ref()?.scaled(AHEAD);
-        let bound = waits.finish.max(waits.start.saturating_add(ahead));
-        (all.tag <= bound).then_some((all.at, least_start))
+        if let Some(waits) = waits {
+            let ahead = self.queues[all.at].as_ref()?.scaled(AHEAD);
+            let bound = waits.finish.max(waits.start.saturating_add(ahead));
+            if all.tag > bound {
+                return None;
+            }
+        }
+        Some((all.at, least_start))
     }
 
     fn take(

@@ -1,6 +1,8 @@
 //! What a tenant may add: by its rate, by what waits of it, and by how the
 //! host is.
 
+use std::num::NonZeroUsize;
+
 use ringfence_governor::{Allowance, Headroom, Level, Pressure, Rate, Signs, TurnedAway};
 use ringfence_model::{Limits, TenantId};
 
@@ -139,7 +141,9 @@ impl Queue {
     /// Leaves the server the cores that it needs, after it has used so much CPU
     /// time.
     pub(crate) fn leave(&self, headroom: &mut Headroom, cpu_us: u64, now_us: u64) {
-        let large_max = headroom.large_max(cpu_us, self.workers, now_us);
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let there = (self.workers, u32::try_from(cores).unwrap_or(u32::MAX));
+        let large_max = headroom.large_max(cpu_us, there, now_us);
         let state = &mut *self.state.lock();
         if state.scheduler.set_large_max(large_max) {
             self.wake_all(state);

@@ -27,6 +27,7 @@ impl Queue {
     /// when the queue is closed.
     pub(crate) fn next(&self, takes: Takes, idle: &mut dyn FnMut()) -> Option<Work> {
         let mut state = self.state.lock();
+        let mut is_timed_out = false;
         loop {
             if state.closed {
                 return None;
@@ -42,7 +43,12 @@ impl Queue {
                 self.wake_for_cheap(&state);
                 return Some(work);
             }
-            let is_timed_out = match takes.lane {
+            // Not before it has looked: what came just now may have been for it.
+            if std::mem::take(&mut is_timed_out) {
+                MutexGuard::unlocked(&mut state, &mut *idle);
+                continue;
+            }
+            is_timed_out = match takes.lane {
                 Lane::Worker { .. } => self.work.wait_for(&mut state, IDLE).timed_out(),
                 Lane::Express { .. } => {
                     state.express_waiting += 1;
@@ -51,9 +57,6 @@ impl Queue {
                     waited.timed_out()
                 }
             };
-            if is_timed_out {
-                MutexGuard::unlocked(&mut state, &mut *idle);
-            }
         }
     }
 

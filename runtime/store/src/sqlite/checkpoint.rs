@@ -106,7 +106,7 @@ impl Checkpoints {
         let (of_thread, file) = (Arc::clone(&shared), Arc::clone(file));
         let thread = std::thread::Builder::new()
             .name("store-log".into())
-            .spawn(move || of_thread.run(&connection, &file, lengths.little))
+            .spawn(move || of_thread.run(&connection, &file, lengths))
             .map_err(|error| failed(error.to_string()))?;
         Ok(Self {
             lengths,
@@ -161,7 +161,14 @@ impl Drop for Checkpoints {
 }
 
 impl Shared {
-    fn run(&self, connection: &Connection, file: &File, little: u64) {
+    /// Whether the disk may be left to others now and then: nobody waits for the
+    /// end, and the log has not become twice as long meanwhile.
+    fn has_time(&self, lengths: Lengths) -> bool {
+        let pages = self.pages.load(Ordering::Relaxed);
+        pages < 2 * lengths.long && *self.phase.lock() == Phase::Busy
+    }
+
+    fn run(&self, connection: &Connection, file: &File, lengths: Lengths) {
         let _over = Over(self);
         loop {
             let mut phase = self.phase.lock();
@@ -172,7 +179,7 @@ impl Shared {
                 return;
             }
             drop(phase);
-            for _ in 0..ROUNDS {
+            for round in 0..ROUNDS {
                 let (carried, written) = match carry_over(connection) {
                     Ok(carried) => (carried, self.pages.load(Ordering::Relaxed)),
                     Err(fault) => {
@@ -180,11 +187,16 @@ impl Shared {
                         break;
                     }
                 };
-                // The rest of it is done at once.
-                if let Err(error) = write_back(file).and_then(|()| file.sync_data()) {
+                // A hint only. What came meanwhile is little, and done at once.
+                let has_time = || round == 0 && self.has_time(lengths);
+                if let Err(error) = write_back(file, has_time) {
+                    tracing::debug!(%error, "what was carried over from the write-ahead log is brought to the disk at once");
+                }
+                if let Err(error) = file.sync_data() {
                     tracing::warn!(%error, "what was carried over from the write-ahead log cannot be made durable yet");
                 }
-                if written.saturating_sub(carried) < little {
+                let is_over = *self.phase.lock() == Phase::Over;
+                if is_over || written.saturating_sub(carried) < lengths.little {
                     break;
                 }
             }

@@ -112,12 +112,13 @@ impl Log for Sqlite {
             return Ok(Vec::new());
         };
         let tenant = event.tenant.clone();
+        let follow_ups = commits.iter().map(|commit| commit.follow_ups.len()).sum();
         let prepared = commits
             .into_iter()
             .map(Prepared::new)
             .collect::<Result<Vec<_>>>()?;
         let bytes = prepared.iter().map(|one| one.size() + ROW_BYTES).sum();
-        let load = Load::of_results(&tenant, prepared.len(), bytes);
+        let load = Load::of_results(&tenant, (prepared.len(), follow_ups), bytes);
         self.writer
             .write_load("committing runs", load, move |unit| commit(unit, &prepared))
             .await

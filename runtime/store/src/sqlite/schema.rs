@@ -25,8 +25,10 @@ const APPLICATION_ID: i32 = 0x5269_6e67;
 /// small pages waste least.
 const PAGE_BYTES: i64 = 4096;
 
-/// The writer's cache in KiB: the upper levels and the hot leaves of the
-/// indexes on random ids.
+/// The writer's cache in KiB: where rows are added, and the upper levels of the
+/// indexes on random ids. Not more, because SQLite looks through all of it with each
+/// commit that has split a page in the middle of an index; what is not in it is read
+/// from the system's cache.
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
 const READER_CACHE_KIB: i64 = 4 * 1024;
 

@@ -36,8 +36,8 @@ const FULL_US: u64 = 5_000;
 /// that: the most of it is work then, whatever begins cost.
 const FLOORS: u64 = 4;
 
-/// So few requests in a transaction say how long it takes to begin.
-const FEW: usize = 4;
+/// A transaction that costs so little says how long it takes to begin.
+const FEW: u32 = 4;
 
 /// How much more is in the next one if it took less.
 const EACH_STEP: u32 = 8;
@@ -98,12 +98,17 @@ impl Load {
         Self { way, ..load }
     }
 
-    /// The same for results of a tenant's runs.
-    pub(super) fn of_results(tenant: &TenantId, results: usize, bytes: u64) -> Self {
+    /// The same for results of a tenant's runs, and for the events that these set
+    /// off.
+    pub(super) fn of_results(
+        tenant: &TenantId,
+        (results, follow_ups): (usize, usize),
+        bytes: u64,
+    ) -> Self {
         let load = Self::of(bytes);
         let way = Way::Results {
             tenant: tenant.clone(),
-            cost: load.cost(results),
+            cost: load.cost(results.saturating_add(follow_ups)),
         };
         Self { way, ..load }
     }
@@ -148,12 +153,12 @@ impl Default for Waiting {
 }
 
 impl Waiting {
-    /// A transaction of so many requests took so long. Where it was full, the next
-    /// ones hold more or less (additive increase, multiplicative decrease; Chiu
+    /// A transaction at this cost took so long. Where it was full, the next ones hold
+    /// more or less (additive increase, multiplicative decrease; Chiu
     /// and Jain, "Analysis of the Increase and Decrease Algorithms for Congestion
     /// Avoidance in Computer Networks", 1989).
-    pub(super) fn took(&mut self, requests: usize, was_full: bool, took_us: u64) {
-        if requests <= FEW {
+    pub(super) fn took(&mut self, cost: u32, was_full: bool, took_us: u64) {
+        if cost <= FEW {
             // The least, because others may be in the way of one.
             self.floor_us = took_us.min(self.floor_us + self.floor_us.div_ceil(16));
         }
@@ -197,6 +202,7 @@ impl Waiting {
             let Some(request) = self.others.pop_front() else {
                 break;
             };
+            group.cost += 1;
             group.add(request);
         }
         group
@@ -210,6 +216,7 @@ pub(super) struct Group {
     pub(super) jobs: Vec<Box<dyn Job>>,
     rooms: Vec<OwnedSemaphorePermit>,
     kib: usize,
+    pub(super) cost: u32,
     pub(super) is_large: bool,
     /// Whether more events or results wait than it may hold.
     pub(super) is_full: bool,
@@ -233,6 +240,7 @@ impl Group {
                 return;
             }
             costs = costs.saturating_add(cost);
+            self.cost = self.cost.saturating_add(cost);
             if let Some(request) = turns.next() {
                 self.add(request);
             }
@@ -256,7 +264,7 @@ mod tests {
         for round in 0..1_000 {
             let count = if round % 10 == 0 { 1 } else { waiting.each_max };
             let took_us = begin_us + each_us * u64::from(count);
-            waiting.took(count as usize, count > 1, took_us);
+            waiting.took(count, count > 1, took_us);
             // What took long for another reason says nothing.
             waiting.took(FEW + 1, false, 100_000);
             assert!((EACH_LEAST..=EACH_MOST).contains(&waiting.each_max));

@@ -16,15 +16,15 @@ const REST: u32 = 2;
 const SHORT: Duration = Duration::from_micros(100);
 
 /// Has what was written to a file brought to the disk, portion by portion, and rests
-/// after each. What it answers says nothing about what is durable then: for that,
-/// [`File::sync_data`] is to be called, which has little left to do.
+/// after each, as long as there is time for that. It makes nothing durable: for that,
+/// [`File::sync_data`] is to be called, which has the rest to do.
 ///
 /// # Errors
 /// What the kernel answers.
-pub(super) fn write_back(file: &File) -> io::Result<()> {
+pub(super) fn write_back(file: &File, has_time: impl Fn() -> bool) -> io::Result<()> {
     let length = file.metadata()?.len();
     let mut from = 0;
-    while from < length {
+    while from < length && has_time() {
         let begun = now();
         write_portion(file, from)?;
         let took = begun.elapsed();
@@ -63,19 +63,28 @@ fn now() -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::io::Write as _;
 
     use super::*;
 
     #[test]
-    fn what_is_written_back_is_all_there_and_errors_are_told() {
+    fn all_of_a_file_has_its_turn_as_long_as_there_is_time() {
         let mut file = tempfile::tempfile().unwrap();
-        write_back(&file).unwrap();
-        let bytes: Vec<u8> = (0..3 * PORTION + 7).map(|at| at as u8).collect();
-        file.write_all(&bytes).unwrap();
-        write_back(&file).unwrap();
-        assert_eq!(file.metadata().unwrap().len(), bytes.len() as u64);
-        // A file that is no file cannot be: it is as long as it says, though.
+        let portions = |file: &File, most: usize| {
+            let had = Cell::new(0);
+            let has_time = || had.replace(had.get() + 1) < most;
+            write_back(file, has_time).unwrap();
+            had.get()
+        };
+        assert_eq!(portions(&file, 9), 0);
+        file.write_all(&vec![1; 3 * PORTION as usize + 7]).unwrap();
+        assert_eq!(portions(&file, 9), 4);
+        assert_eq!(portions(&file, 2), 3, "the third is not begun");
+    }
+
+    #[test]
+    fn what_cannot_be_written_back_is_told() {
         let (reader, _writer) = std::io::pipe().unwrap();
         let pipe = File::from(std::os::fd::OwnedFd::from(reader));
         assert!(write_portion(&pipe, 0).is_err());

@@ -185,7 +185,7 @@ impl State {
         while let Some(group) = self.next() {
             if !group.jobs.is_empty() {
                 let (is_large, is_full) = (group.is_large, group.is_full);
-                let requests = group.jobs.len();
+                let cost = group.cost;
                 let begun_us = self.now_us();
                 self.serve(group);
                 let ended_us = self.now_us();
@@ -193,7 +193,7 @@ impl State {
                     self.waiting.large.took(begun_us, ended_us);
                 } else {
                     self.waiting.large.others();
-                    self.waiting.took(requests, is_full, ended_us - begun_us);
+                    self.waiting.took(cost, is_full, ended_us - begun_us);
                 }
             }
             // One step after each group: neither starves the other.
