@@ -384,7 +384,7 @@ impl<T> Scheduler<T> {
     fn next(&mut self, lane: Lane, who: Who) -> Option<(usize, u128)> {
         let stagger = match (self.order, lane) {
             (_, Lane::Express { workers }) if !self.is_express(workers) => return None,
-            _ if self.is_cheap_only(lane) => return self.next_cheap(who),
+            _ if self.is_cheap_only(lane) => return self.next_cheap(lane, who),
             (Order::Fair, lane) => lane.stagger(),
             (Order::StartTime | Order::Fifo, _) => Stagger::START,
         };
@@ -408,26 +408,30 @@ impl<T> Scheduler<T> {
 
     /// Whose cheap work is next where the rest must wait: nobody's if that would be
     /// too far ahead of work that waits for a worker.
-    fn next_cheap(&self, who: Who) -> Option<(usize, u128)> {
+    fn next_cheap(&self, lane: Lane, who: Who) -> Option<(usize, u128)> {
         let Next { all, brief } = self.turns.next_cheap()?;
         let waits = self.turns.next_large();
         let least_start = waits.map_or(u128::MAX, |waits| waits.start);
         let least_start = least_start.min(all.least_start);
-        let forgiven = least_start.saturating_add(scaled(BRIEF_AHEAD, self.weights));
-        if let Some(brief) = brief.filter(|brief| brief.tag <= forgiven) {
-            return Some((brief.at, least_start));
+        // As on a worker that may take all.
+        if let Lane::Worker { .. } = lane {
+            let forgiven = least_start.saturating_add(scaled(BRIEF_AHEAD, self.weights));
+            if let Some(brief) = brief.filter(|brief| brief.tag <= forgiven) {
+                return Some((brief.at, least_start));
+            }
         }
-        if who == Who::Brief {
-            return None;
-        }
+        let cheap = match who {
+            Who::All => all,
+            Who::Brief => brief?,
+        };
         if let Some(waits) = waits {
-            let ahead = self.queues[all.at].as_ref()?.scaled(AHEAD);
+            let ahead = self.queues[cheap.at].as_ref()?.scaled(AHEAD);
             let bound = waits.finish.max(waits.start.saturating_add(ahead));
-            if all.tag > bound {
+            if cheap.tag > bound {
                 return None;
             }
         }
-        Some((all.at, least_start))
+        Some((cheap.at, least_start))
     }
 
     fn take(
