@@ -1,5 +1,6 @@
 //! Looks at how the host is, and says what it takes.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,10 +32,12 @@ impl Watch {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut headroom = Headroom::default();
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let cores = u32::try_from(cores).unwrap_or(u32::MAX);
         loop {
             ticks.tick().await;
             let (cpu_us, now_us) = (self.cpu.load(Ordering::Relaxed), self.clock.now_us());
-            self.queue.leave(&mut headroom, cpu_us, now_us);
+            self.queue.leave(&mut headroom, cpu_us, cores, now_us);
             let signs = Signs {
                 // The queue knows.
                 is_work_due: false,

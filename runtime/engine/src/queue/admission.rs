@@ -1,9 +1,7 @@
 //! What a tenant may add: by its rate, by what waits of it, and by how the
 //! host is.
 
-use std::num::NonZeroUsize;
-
-use ringfence_governor::{Allowance, Headroom, Level, Pressure, Rate, Signs, TurnedAway};
+use ringfence_governor::{Allowance, Level, Pressure, Rate, Signs, TurnedAway};
 use ringfence_model::{Limits, TenantId};
 
 use super::{Queue, State, Window};
@@ -128,26 +126,6 @@ impl Queue {
             ..signs
         };
         state.overload.look(signs, now_us)
-    }
-}
-
-impl Queue {
-    /// How many large runs may be made at one moment.
-    pub(crate) fn large_max(&self) -> u64 {
-        let large_max = self.state.lock().scheduler.large_max() as u64;
-        large_max.min(self.workers.into())
-    }
-
-    /// Leaves the server the cores that it needs, after it has used so much CPU
-    /// time.
-    pub(crate) fn leave(&self, headroom: &mut Headroom, cpu_us: u64, now_us: u64) {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let there = (self.workers, u32::try_from(cores).unwrap_or(u32::MAX));
-        let large_max = headroom.large_max(cpu_us, there, now_us);
-        let state = &mut *self.state.lock();
-        if state.scheduler.set_large_max(large_max) {
-            self.wake_all(state);
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
-use ringfence_governor::{Lane, Ticket};
+use ringfence_governor::{Headroom, Lane, Ticket};
 
 use super::{Queue, State};
 use crate::batch::{Takes, Work, batch};
@@ -57,6 +57,22 @@ impl Queue {
                     waited.timed_out()
                 }
             };
+        }
+    }
+
+    /// How many large runs may be made at one moment.
+    pub(crate) fn large_max(&self) -> u64 {
+        let large_max = self.state.lock().scheduler.large_max() as u64;
+        large_max.min(self.workers.into())
+    }
+
+    /// Leaves the server those of so many cores that it needs, after it has used so
+    /// much CPU time.
+    pub(crate) fn leave(&self, headroom: &mut Headroom, cpu_us: u64, cores: u32, now_us: u64) {
+        let large_max = headroom.large_max(cpu_us, (self.workers, cores), now_us);
+        let state = &mut *self.state.lock();
+        if state.scheduler.set_large_max(large_max) {
+            self.wake_all(state);
         }
     }
 

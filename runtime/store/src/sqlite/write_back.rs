@@ -4,7 +4,9 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use super::writer::now;
 
 /// What the disk is given at once, in bytes: some milliseconds' work of a slow one.
 const PORTION: u64 = 512 * 1024;
@@ -50,15 +52,6 @@ fn write_portion(file: &File, from: u64) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-/// For how long things take only.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long the disk took says how long it is left to others"
-)]
-fn now() -> Instant {
-    Instant::now()
 }
 
 #[cfg(test)]
